@@ -105,7 +105,16 @@ export {
 export { canonicalJson } from './records/canonical.js'
 export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './records/json-record.js'
 export { InputNumbers, ResampleName, SpecPreparation } from './records/preparation.js'
-export { LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord } from './records/run-record.js'
+export {
+  LayerResult,
+  LeftOutFiles,
+  parseRunRecord,
+  RunCounts,
+  RunIdentity,
+  RunRecord,
+  serializeRunRecord,
+  UpdateFound,
+} from './records/run-record.js'
 export { differences, differenceText, sameValue, settingText } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, trainingPlanPath, trainingRowsPath, TrainingPlan, validationRowsPath } from './records/training-plan.js'

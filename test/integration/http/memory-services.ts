@@ -67,7 +67,17 @@ export class MemoryRuns implements RunService {
       )
     }
     if (kind === 'finetune') return Promise.resolve({ kind, model, classes: [], warnings: [], trainable: 2, stepsPerEpoch: 1, epochs: 5 })
-    return Promise.resolve({ kind, model, images: 3, sourceBytes: 30, parts: 1, layers: [], outputBytes: 0, batchSize: 'auto' })
+    return Promise.resolve({
+      kind,
+      model,
+      action: 'create',
+      images: 3,
+      sourceBytes: 30,
+      parts: 1,
+      layers: [],
+      outputBytes: 0,
+      batchSize: 'auto',
+    })
   }
 
   list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {

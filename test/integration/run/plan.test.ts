@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
-import { writeImages } from '../../helpers/images.js'
+import { writeImage, writeImages } from '../../helpers/images.js'
 
 const folder = testFolder('plan')
 /** Pictures, and a destination of its own for each test. */
@@ -32,6 +32,40 @@ describe('layermill extract --plan', () => {
       seconds: expect.any(Number),
     })
     expect(existsSync(out)).toBe(false)
+  })
+
+  it('of a destination that has a run says what becomes of it, and counts for an update what that would compute', async () => {
+    const { source, out } = await places('plan-update', 6)
+    const flags = ['--part-size', '4']
+    expect((await runCli(smallRun(source, out, ...flags))).code).toBe(0)
+    const plan = async (...more: string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout, stderr } = await runCli(smallRun(source, out, ...flags, '--plan', '--json', ...more))
+      expect(code, stderr).toBe(0)
+      return JSON.parse(stdout) as Record<string, unknown>
+    }
+    expect(await plan()).toMatchObject({ action: 'complete', existing: { images: 6, done: 6 }, images: 0, outputBytes: 0 })
+    expect(await plan('--update')).toMatchObject({
+      action: 'update',
+      found: { added: 0, changed: 0, deleted: 0, retried: 0 },
+      images: 0,
+    })
+    await writeImages(source, 2, 'new')
+    await writeImage(source, 'image00001.png', 77)
+    const planned = await plan('--update')
+    expect(planned).toMatchObject({ found: { added: 2, changed: 1, deleted: 0, retried: 0 }, images: 3, outputBytes: 3 * 192 * 8 * 8 * 4 })
+    const told = await runCli(smallRun(source, out, ...flags, '--plan', '--update'))
+    expect(told.stdout).toContain('update of 6 images: 2 new, 1 changed')
+    const done = await runCli(smallRun(source, out, ...flags, '--update'))
+    expect(done.stderr).toContain('update: 2 new, 1 changed')
+    expect(done.stdout).toMatch(/\(3 computed now, 5 kept; [\d.]+ s, [\d.]+ images\/s\)/)
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({
+      found: planned['found'],
+      counts: { done: 8, computed: 3 },
+    })
+    const again = await runCli(smallRun(source, out, ...flags, '--update'))
+    expect(again.stderr).toContain('update: no image is new, changed or deleted')
+    const other = await runCli(smallRun(source, out, '--pool', 'max', '--plan'))
+    expect(other.stderr).toContain('[RUN_CONFLICT]')
   })
 })
 

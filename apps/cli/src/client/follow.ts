@@ -59,7 +59,10 @@ class Shown {
     this.last = run
   }
 
-  private images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
+  private images({
+    counts: { images, done, failed, parts, cached, computed },
+    partsDone,
+  }: Extract<RunEvent, { event: 'progress' }>['data']): void {
     // Of fine-tuning, its own events tell more.
     if (this.last?.kind === 'finetune') return
     const state = {
@@ -70,6 +73,7 @@ class Shown {
       parts,
       partsDone,
       ...(cached === undefined ? {} : { cached }),
+      ...(computed === undefined ? {} : { kept: Math.max(0, done + failed - computed) }),
     }
     if (this.json) this.output.json({ event: 'progress', ...state })
     else this.progress.update(state)

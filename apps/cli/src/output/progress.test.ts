@@ -37,6 +37,26 @@ it('leaves out what was done before from the rate, and writes few lines where th
   expect(lines[1]).toContain('160/200 images · 10 images/s · 4.0 s left')
 })
 
+it('counts for the rate what is computed, and fills the bar once all images are known', () => {
+  let time = 0
+  const stream = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.WriteStream
+  const progress = new Progress({ stream, now: () => time, lineInterval: 1000 })
+  for (const [at, done, kept, total, planned] of [
+    [0, 0, 0, 100, false],
+    // A hundred kept images, and those that are computed from then on.
+    [1000, 100, 100, 100, false],
+    [2000, 100, 100, 140, true],
+    [3000, 110, 100, 140, true],
+    [6000, 140, 100, 140, true],
+  ] as const) {
+    time = at
+    progress.update({ done, failed: 0, total, planned, kept })
+  }
+  const lines = written(stream).trim().split('\n')
+  expect(lines[1]).toMatch(/█░+ 100\/100\+ images · 0\.0 images\/s/)
+  expect(lines.at(-1)).toMatch(/^█{24} 140\/140 images · 10 images\/s/)
+})
+
 it('says nothing of what is done before its delay is over', () => {
   let time = 0
   const stream = Object.assign(new PassThrough(), { isTTY: true }) as unknown as NodeJS.WriteStream

@@ -10,6 +10,8 @@ export interface ProgressState {
   readonly planned: boolean
   /** Images that the cache had. */
   readonly cached?: number
+  /** Images of those done that were there before: they say nothing of the rate. */
+  readonly kept?: number
 }
 
 export interface ProgressOptions {
@@ -24,6 +26,9 @@ export interface ProgressOptions {
 
 /** Widths of the bar, from the widest line to the narrowest. */
 const barWidths = [24, 16, 8, 4, 0] as const
+
+/** Share of a bar that is filled at most as long as images are listed. */
+const mostWhileListed = 0.9
 
 /** Milliseconds of steady work before a time left means something: the first batch warms up. */
 export const steadyMs = 2000
@@ -45,7 +50,8 @@ function bar(share: number, width: number): string {
  * @param tellsLeft whether the rate is steady enough for a time left
  */
 export function progressLine(state: ProgressState, imagesPerSecond: number, columns = Infinity, tellsLeft = true): string {
-  const share = state.total === 0 ? 0 : state.done / state.total
+  // More images may come as long as they are listed: the bar is full once it stays so.
+  const share = state.total === 0 ? 0 : Math.min(state.done / state.total, state.planned ? 1 : mostWhileListed)
   const count = `${formatCount(state.done)}/${formatCount(state.total)}${state.planned ? '' : '+'}`
   const rate = `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`
   const left =
@@ -63,6 +69,9 @@ export function progressLine(state: ProgressState, imagesPerSecond: number, colu
   ]
   return lines.find(({ length }) => length < columns) ?? count.slice(0, Math.max(0, columns - 1))
 }
+
+/** Images finished by what is under way, without those that were there before. */
+const doneHere = ({ done, kept = 0 }: ProgressState): number => done - kept
 
 /** Draws a run's progress: one line redrawn in place on a terminal, a line now and then elsewhere. */
 export class Progress {
@@ -82,14 +91,16 @@ export class Progress {
 
   update(state: ProgressState): void {
     const time = this.now()
+    const done = doneHere(state)
     if (this.started === undefined) {
       this.started = time
-      this.doneAtStart = state.done
+      this.doneAtStart = done
     }
-    if (this.warm === undefined && state.done > this.doneAtStart) this.warm = { time, done: state.done }
+    if (this.warm === undefined && done > this.doneAtStart) this.warm = { time, done }
     const { stream, delay = 0 } = this.options
     if (time - this.started < delay) return
-    if (!stream.isTTY && time - this.lastLine < this.lineInterval && state.done < state.total) return
+    const whole = state.planned && state.done >= state.total
+    if (!stream.isTTY && time - this.lastLine < this.lineInterval && !whole) return
     this.lastLine = time
     const line = this.line(state, time)
     stream.write(stream.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
@@ -106,8 +117,9 @@ export class Progress {
     const { stream } = this.options
     const columns = stream.isTTY ? stream.columns || 80 : Infinity
     const { warm } = this
-    if (warm !== undefined && time - warm.time >= steadyMs && state.done > warm.done)
-      return progressLine(state, rateOf(state.done - warm.done, time - warm.time), columns)
-    return progressLine(state, rateOf(state.done - this.doneAtStart, time - (this.started ?? time)), columns, false)
+    const done = doneHere(state)
+    if (warm !== undefined && time - warm.time >= steadyMs && done > warm.done)
+      return progressLine(state, rateOf(done - warm.done, time - warm.time), columns)
+    return progressLine(state, rateOf(done - this.doneAtStart, time - (this.started ?? time)), columns, false)
   }
 }

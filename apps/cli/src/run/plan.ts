@@ -3,12 +3,28 @@ import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/cont
 import { exitCodes, LayermillError } from '@layermill/core'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
-import { formatBytes, formatPlural, formatSeconds, formatTable } from '../output/format.js'
+import { formatBytes, formatCount, formatPlural, formatSeconds, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
+import { foundText } from './run-lines.js'
 import { type RunOptions, withComposition } from './carry-out.js'
 import { withRunClient } from './submit.js'
 
+/** Fate of the run that is at the destination, in a line. */
+function existingLine({ action, existing, found }: PlanReport): string | undefined {
+  if (existing === undefined) return action === 'replace' ? 'the run that is there would be replaced' : undefined
+  const { images, done } = existing
+  if (action === 'complete')
+    return `already done with ${formatPlural(done, 'image')}: nothing to compute (--update looks for new and changed ones)`
+  if (action === 'resume') return `an unfinished run is there: ${formatCount(done)} of its ${formatPlural(images, 'image')} would be kept`
+  if (action === 'retry') return 'the failed images would be tried again'
+  if (action === 'renew') return `all ${formatPlural(images, 'image')} would be computed again, with another version of the model`
+  return found && `update of ${formatPlural(images, 'image')}: ${foundText(found)}`
+}
+
 function print(output: Output, spec: ExtractSpec | PredictSpec, report: PlanReport): void {
+  const existing = existingLine(report)
+  if (existing !== undefined) output.line(existing)
+  if (report.images === 0 && existing !== undefined) return
   output.line(
     `${formatPlural(report.images, 'image')} (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatPlural(report.parts, 'part')}\n`,
   )

@@ -5,10 +5,11 @@ import {
   type PredictSpec,
   type RunDetail,
   type RunRecord,
+  type UpdateFound,
   type WorkerPhases,
 } from '@layermill/contracts'
 import { leftOutText } from '@layermill/models'
-import { formatPlural } from '../output/format.js'
+import { formatCount, formatPlural, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 
 /** The line that says where a run's report is; empty where none was asked for. */
@@ -16,6 +17,30 @@ export async function reportLine(spec: ExtractSpec | PredictSpec): Promise<strin
   if (spec.report !== true) return ''
   const { reportPlace } = await import('@layermill/orchestrator/report')
   return `\nreport: ${reportPlace(spec)}`
+}
+
+/**
+ * Seconds of the last session, and images a second of those that it computed; empty where no time is known. An update that found nothing,
+ * or a run that was done, computed none.
+ */
+export function rateText({ counts, seconds }: Pick<RunRecord, 'counts' | 'seconds'>): string {
+  if (seconds === undefined || seconds <= 0) return ''
+  const { done, computed = done } = counts
+  if (computed === done) return ` (${formatSeconds(seconds)}, ${(done / seconds).toFixed(1)} images/s)`
+  const rate = computed === 0 ? '' : `, ${(computed / seconds).toFixed(1)} images/s`
+  return ` (${formatCount(computed)} computed now, ${formatCount(done - computed)} kept; ${formatSeconds(seconds)}${rate})`
+}
+
+/** Images that an update or a retry found, in a few words. */
+export function foundText({ added, changed, deleted, retried }: UpdateFound): string {
+  const all = [
+    [added, 'new'],
+    [changed, 'changed'],
+    [deleted, 'deleted'],
+    [retried, 'tried again'],
+  ] as const
+  const some = all.filter(([count]) => count > 0).map(([count, what]) => `${formatCount(count)} ${what}`)
+  return some.length === 0 ? 'no image is new, changed or deleted' : some.join(', ')
 }
 
 /** Shares of their time in which workers had something to read, decode, compute, exchange or write, a line each. */

@@ -10,7 +10,7 @@ import type { RunOptions } from './carry-out.js'
 import { sayOneByOne } from './run-lines.js'
 
 /** Fields shown of a run that ended. */
-export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds' | 'computedBy' | 'draft'> &
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds' | 'computedBy' | 'draft' | 'found'> &
   Pick<RunDetail, 'epochs' | 'registered' | 'failures' | 'dataset' | 'leftOut'>
 
 /** Milliseconds for handing back runs and closing the queue. */
@@ -99,11 +99,12 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
         throw signal.reason
       }
       ensureDone(run, client)
-      const { layers, seconds, epochs, registered, failures, dataset, leftOut, finished, computedBy, oneByOne, draft } =
-        await client.get(id)
+      const { finished, oneByOne, layers = [], ...ended } = await client.get(id)
+      const { seconds, epochs, registered, failures, dataset, leftOut, computedBy, draft, found } = ended
       if (finished !== undefined && Date.parse(finished) < asked) output.note('already done: it had ended before')
       sayOneByOne(output, oneByOne)
-      return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered, failures, dataset, leftOut, computedBy, draft }
+      const facts = { seconds, epochs, registered, failures, dataset, leftOut, computedBy, draft, found }
+      return { id, counts: run.counts, layers, ...facts }
     }),
   )
 }

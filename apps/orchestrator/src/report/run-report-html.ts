@@ -46,7 +46,7 @@ function tiles({ counts, seconds, layers }: RunRecord, { known, right }: Sheet):
       ? []
       : ([
           ['seconds', seconds.toFixed(1)],
-          ['images/s', (counts.done / seconds).toFixed(1)],
+          ['images/s', ((counts.computed ?? counts.done) / seconds).toFixed(1)],
         ] as const)),
     ...(size === 0 ? [] : [['features', bytesText(size)] as const]),
     ['parts', number(counts.parts)],

@@ -55,6 +55,8 @@ export interface RunProgress {
   readonly partsDone: number
   /** Images of which nothing had to be computed; only with a cache. */
   readonly cached?: number
+  /** Images of those done that had been finished before the run was taken up, or were only copied since. */
+  readonly kept?: number
   /** Busy time of its workers so far. */
   readonly phases?: readonly WorkerPhases[]
   /** Cause of the run's waiting just now. */
@@ -102,6 +104,7 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
   /** Follows what is planned, or a change to what is there, until all its parts are committed and what they replace is gone. */
   supervise(update: UpdatePlan | undefined): Promise<void> {
     return this.accounted(async () => {
+      this.run.note({ found: update?.found })
       await this.tracker.follow(this.unfinished(update))
       this.checkErrors(this.tracker.current)
       if (update !== undefined) await this.retire(update)
@@ -213,11 +216,13 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
 
   private onChange(totals: TrackerTotals): void {
     const { planned } = this.run.record
-    const { done, failed, images, parts, partsDone } = totals
+    const { done, failed, images, parts, partsDone, kept } = totals
     const cached = this.cached(totals)
+    const keptOnes = kept === 0 ? {} : { kept }
     const waiting = this.waiting === undefined ? {} : { waiting: this.waiting }
     const phases = this.tracker.phases.length === 0 ? {} : { phases: this.tracker.phases }
-    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached, ...phases, ...waiting })
+    const counts = { done: done + failed, failed, total: images, planned, parts, partsDone, ...keptOnes, ...cached }
+    this.options.onProgress?.({ ...counts, ...phases, ...waiting })
     try {
       this.checkErrors(totals)
     } catch (error) {
@@ -286,10 +291,11 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
 
   async finish({ record }: RunFile): Promise<Partial<RunRecord>> {
     const { current, computedBy, phases, oneByOne, draft } = this.last!.tracker
-    const { images, parts, done, failed, overflow } = current
+    const { images, parts, done, failed, overflow, computed } = current
+    const counts = { images, parts, done, failed, ...cachedOf(record, current), ...(overflow === undefined ? {} : { overflow }) }
     return {
       ...(await foundBatchSize(record, this.options.store)),
-      counts: { images, parts, done, failed, ...cachedOf(record, current), ...(overflow === undefined ? {} : { overflow }) },
+      counts: computed === done ? counts : { ...counts, computed },
       ...(computedBy.length === 0 ? {} : { computedBy }),
       ...(phases.length === 0 ? {} : { phases }),
       ...(oneByOne === undefined ? {} : { oneByOne }),

@@ -69,11 +69,12 @@ export async function* planManifest(
   let last: string | undefined
   const known = mapOrdered(await manifestParts(store), readAtOnce, async part => {
     const rows = await readManifest(store, part)
-    return { part, images: rows.length, lastKey: rows.at(-1)?.key }
+    const copied = rows.filter(({ from }) => from !== undefined).length
+    return { job: { part, images: rows.length, ...(copied > 0 ? { copied } : {}) }, lastKey: rows.at(-1)?.key }
   })
-  for await (const { part, images, lastKey } of known) {
-    yield { part, images }
-    next = part + 1
+  for await (const { job, lastKey } of known) {
+    yield job
+    next = job.part + 1
     last = lastKey
   }
   for (let whole = complete; !whole;) {

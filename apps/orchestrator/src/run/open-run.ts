@@ -56,6 +56,11 @@ export async function newRecord(
   return { record, network }
 }
 
+/** A record that is made anew, with what the run at its destination was calibrated and fitted to. */
+export function withFitsOf(made: RunRecord, existing: RunRecord | undefined): RunRecord {
+  return withReductionOf(withCalibrationOf(made, existing), existing)
+}
+
 /**
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
@@ -73,7 +78,7 @@ export async function openRun(
   if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
   const { record: made, network } = await newRecord(spec, environment, id)
   const existing = await readRunRecord(store)
-  const asked = withReductionOf(withCalibrationOf(made, existing), existing)
+  const asked = withFitsOf(made, existing)
   const action = decideAction(existing, { spec, identity: asked.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
   const { size } = made.identity.preparation

@@ -85,7 +85,27 @@ describe('PartTracker', () => {
     queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send(completed(part))))
     await tracker.follow(plan(25))
     expect(queue.added.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 25 }, (_, i) => i))
-    expect(tracker.current).toEqual({ images: 250, parts: 25, partsDone: 25, done: 225, failed: 25, cached: 0 })
+    expect(tracker.current).toEqual({ images: 250, parts: 25, partsDone: 25, done: 225, failed: 25, kept: 0, computed: 225, cached: 0 })
+  })
+
+  it('tells what was there before, or was only copied, from what is computed', async () => {
+    const { queue, tracker, seen } = setUp()
+    tracker.addFinished({ part: 9, images: 10 }, { images: 9, failed: 1 })
+    queue.onAdd = () =>
+      setImmediate(() => {
+        queue.send({ kind: 'progress', part: 0, result: { images: 6, failed: 0 } })
+        queue.send(completed(0))
+      })
+    const copying = async function* (): AsyncGenerator<PlannedJob> {
+      yield { part: 0, images: 10, copied: 4 }
+    }
+    await tracker.follow(copying())
+    expect(seen.map(({ done, kept, computed }) => [done, kept, computed])).toEqual([
+      [9, 10, 0],
+      [9, 10, 0],
+      [15, 14, 0],
+      [18, 14, 5],
+    ])
   })
 
   it('never has more than the backlog on the queue', async () => {

@@ -6,6 +6,8 @@ import { PhaseSums } from './phase-sums.js'
 export interface PlannedJob {
   readonly part: number
   readonly images: number
+  /** Images of them whose results exist in another part. */
+  readonly copied?: number
 }
 
 export interface TrackerTotals {
@@ -16,6 +18,10 @@ export interface TrackerTotals {
   /** Images with a result, of finished parts and of parts under way. */
   readonly done: number
   readonly failed: number
+  /** Images, failed ones included, that were finished before the run was taken up, or only copied since. */
+  readonly kept: number
+  /** Images with a result that were computed since. */
+  readonly computed: number
   /** Images of them that the cache had, as far as workers have told. */
   readonly cached: number
   /** Values that are NaN or infinite in the files; only where there are some. */
@@ -55,7 +61,7 @@ export class PartFailedError extends Error {
 export class PartTracker {
   private readonly outstanding = new Map<number, PlannedJob>()
   private readonly underWay = new Map<number, PartResult>()
-  private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, cached: 0 }
+  private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, kept: 0, computed: 0, cached: 0 }
   private overflow = 0
   private readonly computers = new Map<string, ComputedBy & { parts: number }>()
   private readonly sums = new PhaseSums()
@@ -72,6 +78,7 @@ export class PartTracker {
     this.totals.partsDone += 1
     this.totals.done += result.images
     this.totals.failed += result.failed
+    this.totals.kept += result.images + result.failed
     this.overflow += result.overflow ?? 0
     this.noteComputer(result)
     this.changed()
@@ -152,11 +159,13 @@ export class PartTracker {
 
   get current(): TrackerTotals {
     const partial = [...this.underWay.values()]
+    const kept = [...this.underWay].reduce((sum, [part, { images }]) => sum + Math.min(images, this.copiedOf(part)), this.totals.kept)
     const overflow = partial.reduce((sum, result) => sum + (result.overflow ?? 0), this.overflow)
     return {
       ...this.totals,
       done: partial.reduce((sum, { images }) => sum + images, this.totals.done),
       failed: partial.reduce((sum, { failed }) => sum + failed, this.totals.failed),
+      kept,
       cached: partial.reduce((sum, { cached = 0 }) => sum + cached, this.totals.cached),
       ...(overflow > 0 ? { overflow } : {}),
     }
@@ -195,7 +204,14 @@ export class PartTracker {
     this.changed()
   }
 
+  private copiedOf(part: number): number {
+    return this.outstanding.get(part)?.copied ?? 0
+  }
+
   private finish(part: number, result: PartResult): void {
+    const copied = Math.min(this.copiedOf(part), result.images)
+    this.totals.kept += copied
+    this.totals.computed += result.images - copied
     this.outstanding.delete(part)
     this.underWay.delete(part)
     this.totals.partsDone += 1

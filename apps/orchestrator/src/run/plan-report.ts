@@ -1,9 +1,12 @@
-import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/contracts'
+import type { ExtractSpec, LayerResult, PredictSpec, RunRecord, UpdateFound } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
-import type { SourceItem, Store } from '@layermill/storage'
+import type { ImageSource, SourceItem, Store } from '@layermill/storage'
 import { layersToFit, reduceSampleOf, samplePasses, sampleRowBytes, scratchBytes } from '@layermill/inference'
 import type { RunEnvironment } from './environment.js'
-import { newRecord } from './open-run.js'
+import { decideAction, type RunAction } from './decide.js'
+import { newRecord, withFitsOf } from './open-run.js'
+import { readRunRecord } from './record-store.js'
+import { failedItems, imagesToUpdate } from './update-plan.js'
 
 /** Images to try out for the time: this many batches, and as many images where it is still to be found how many a batch has. */
 const probeBatches = 3
@@ -11,6 +14,13 @@ const probeImages = 24
 
 export interface PlanReport {
   readonly model: string
+  /** `create` where nothing is at the destination; what the run would do to the one that is there. */
+  readonly action: RunAction
+  /** Images that the run that is there has already, with their results; left out where there is none. */
+  readonly existing?: { readonly images: number; readonly done: number } | undefined
+  /** Images that an update would find; only of one. */
+  readonly found?: UpdateFound | undefined
+  /** Images to read and compute: of an update or a retry those alone, else all. */
   readonly images: number
   /** Of the image files. */
   readonly sourceBytes: number
@@ -26,6 +36,27 @@ export interface PlanReport {
   readonly seconds: number | undefined
   /** `auto` where this machine has no engine to find it with. */
   readonly batchSize: number | 'auto'
+}
+
+/** Images of a plan, one after the other; what an update has found is returned behind the last one. */
+async function* itemsOf(
+  action: RunAction,
+  source: ImageSource,
+  store: Store | undefined,
+): AsyncGenerator<SourceItem, UpdateFound | undefined> {
+  if (action === 'update' && store !== undefined) return yield* imagesToUpdate(store, source)
+  if (action === 'retry' && store !== undefined) yield* await failedItems(store, source)
+  else if (action !== 'complete') yield* source.items()
+  return undefined
+}
+
+/** The run at the destination, and what becomes of it. */
+async function existingRun(made: RunRecord, store: Store | undefined): Promise<Pick<PlanReport, 'action' | 'existing'>> {
+  const existing = store && (await readRunRecord(store))
+  if (existing === undefined || store === undefined) return { action: 'create' }
+  const action = decideAction(existing, { spec: made.spec as ExtractSpec, identity: withFitsOf(made, existing).identity }, store.url)
+  const { images, done } = existing.counts
+  return { action, ...(action === 'replace' ? {} : { existing: { images, done } }) }
 }
 
 /**
@@ -46,17 +77,23 @@ export async function planReport(
   const sample: SourceItem[] = []
   let images = 0
   let sourceBytes = 0
-  for await (const item of source.items()) {
+  const there = await existingRun(record, store)
+  const items = itemsOf(there.action, source, store)
+  let next = await items.next()
+  for (; next.done !== true; next = await items.next()) {
     signal?.throwIfAborted()
     images++
-    sourceBytes += item.bytes
-    if (sample.length < wanted) sample.push(item)
+    sourceBytes += next.value.bytes
+    if (sample.length < wanted) sample.push(next.value)
   }
+  const found = next.value
   const reduction = await planReduction(record, network, images)
-  const probed = await environment.probe?.(record, source, sample)
+  const probed = sample.length === 0 ? undefined : await environment.probe?.(record, source, sample)
   const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
   return {
     model: network.id,
+    ...there,
+    ...(found === undefined ? {} : { found }),
     images,
     sourceBytes,
     parts: Math.ceil(images / record.partSize),

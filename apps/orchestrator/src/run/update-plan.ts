@@ -1,4 +1,4 @@
-import { errorsPath, manifestPath } from '@layermill/contracts'
+import { errorsPath, manifestPath, type UpdateFound } from '@layermill/contracts'
 import {
   type ErrorRow,
   type ImageSource,
@@ -20,6 +20,8 @@ import { cutParts } from './plan-parts.js'
 export interface UpdatePlan {
   readonly parts: readonly PlannedJob[]
   readonly retire: readonly number[]
+  /** Left out where every image is computed anew, and by earlier versions. */
+  readonly found?: UpdateFound | undefined
 }
 
 const updatePath = 'manifest/update.json'
@@ -43,6 +45,9 @@ interface KnownImage {
   now?: SourceItem
 }
 
+/** Images of a finished run as the listing is compared with them, by key. */
+type KnownImages = ReadonlyMap<string, KnownImage>
+
 /** A part's images that have no result. */
 async function failedImages(store: Store, part: number): Promise<ErrorRow[]> {
   const path = errorsPath(part)
@@ -55,7 +60,7 @@ async function failedKeys(store: Store, part: number): Promise<Set<string>> {
 }
 
 /** Keys of a part's images to try again at every update. What the listing does not find either (an empty etag) is still missing. */
-async function passingKeys(store: Store, part: number, known: ReadonlyMap<string, KnownImage>): Promise<string[]> {
+async function passingKeys(store: Store, part: number, known: KnownImages): Promise<string[]> {
   const rows = await failedImages(store, part)
   return rows.filter(row => mayPass(row) && known.get(row.key)?.etag !== '').map(({ key }) => key)
 }
@@ -92,14 +97,14 @@ async function addPart(draft: Draft, rows: readonly ManifestRow[]): Promise<void
   draft.parts.push({ part, images: rows.length })
 }
 
-async function finishDraft({ store, parts, retire }: Draft): Promise<UpdatePlan> {
-  const plan: UpdatePlan = { parts, retire }
+async function finishDraft({ store, parts, retire }: Draft, found?: UpdateFound): Promise<UpdatePlan> {
+  const plan: UpdatePlan = { parts, retire, ...(found === undefined ? {} : { found }) }
   await store.put(updatePath, `${JSON.stringify(plan)}\n`, { contentType: 'application/json' })
   return plan
 }
 
 /** Images that the listing has and the run does not; marks those that both have. */
-async function* newImages(items: AsyncIterable<SourceItem>, known: ReadonlyMap<string, KnownImage>): AsyncGenerator<SourceItem> {
+async function* newImages(items: AsyncIterable<SourceItem>, known: KnownImages): AsyncGenerator<SourceItem> {
   for await (const item of items) {
     const image = known.get(item.key)
     if (image === undefined) {
@@ -129,6 +134,59 @@ function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
   ]
 }
 
+async function knownImages(store: Store, live: readonly number[]): Promise<KnownImages> {
+  const known = new Map<string, KnownImage>()
+  for (const part of live) {
+    for (const { key, etag, label } of await readManifest(store, part)) known.set(key, { etag, label, seen: false })
+  }
+  return known
+}
+
+/** Numbers of images that a listing has compared; `retried` are those to try again. */
+function foundOf(known: KnownImages, added: number, retried: ReadonlySet<string>): UpdateFound {
+  let [changed, deleted, again] = [0, 0, 0]
+  for (const [key, { seen, now }] of known) {
+    if (!seen) deleted++
+    else if (now !== undefined) changed++
+    else if (retried.has(key)) again++
+  }
+  return { added, changed, deleted, retried: again }
+}
+
+/**
+ * The images that an update of a finished run would compute, new ones first; nothing is written. What was found is returned behind the
+ * last one.
+ */
+export async function* imagesToUpdate(store: Store, source: ImageSource): AsyncGenerator<SourceItem, UpdateFound> {
+  const live = [...(await committedParts(store))].sort((a, b) => a - b)
+  const known = await knownImages(store, live)
+  let added = 0
+  for await (const item of newImages(listImages(source, { leftOut: new LeftOut() }), known)) {
+    added++
+    yield item
+  }
+  const retried = new Set<string>()
+  for (const part of live) {
+    const passing = new Set(await passingKeys(store, part, known))
+    const failed = await failedKeys(store, part)
+    for (const { from: _from, ...row } of await readManifest(store, part)) {
+      const { seen, now } = known.get(row.key)!
+      if (passing.has(row.key)) retried.add(row.key)
+      // Another label alone is written without computing.
+      if (now !== undefined && (now.etag !== row.etag || failed.has(row.key))) yield now
+      else if (now === undefined && seen && passing.has(row.key)) yield row
+    }
+  }
+  return foundOf(known, added, retried)
+}
+
+/** The images of a finished run that failed, as the listing has them now: those that a retry would compute. */
+export async function failedItems(store: Store, source: ImageSource): Promise<SourceItem[]> {
+  const failed = new Set<string>()
+  for (const part of await committedParts(store)) for (const key of await failedKeys(store, part)) failed.add(key)
+  return [...(await currentItems(source, failed)).values()]
+}
+
 /**
  * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
  * again, with the results that still hold copied, and each with an image that failed for a reason that may have passed. Every image's key
@@ -141,20 +199,24 @@ export async function planUpdate(
   listing: Listing = { leftOut: new LeftOut() },
 ): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
-  const known = new Map<string, KnownImage>()
-  for (const part of live) {
-    for (const { key, etag, label } of await readManifest(store, part)) known.set(key, { etag, label, seen: false })
+  const known = await knownImages(store, live)
+  let added = 0
+  const retried = new Set<string>()
+  for await (const { rows } of cutParts(newImages(listImages(source, listing), known), partSize, draft.next)) {
+    await addPart(draft, rows)
+    added += rows.length
   }
-  for await (const { rows } of cutParts(newImages(listImages(source, listing), known), partSize, draft.next)) await addPart(draft, rows)
   for (const part of live) {
     const keys = await readManifest(store, part)
     const isSame = keys.every(({ key }) => known.get(key)!.seen && known.get(key)!.now === undefined)
-    if (isSame && (await passingKeys(store, part, known)).length === 0) continue
+    const passing = await passingKeys(store, part, known)
+    for (const key of passing) retried.add(key)
+    if (isSame && passing.length === 0) continue
     const rows = (await rowsWithResults(store, part)).flatMap(row => updatedRow(row, known.get(row.key)!))
     if (rows.length > 0) await addPart(draft, rows)
     draft.retire.push(part)
   }
-  return finishDraft(draft)
+  return finishDraft(draft, foundOf(known, added, retried))
 }
 
 /** Plans every image again in new parts, which replace all that are there. */
@@ -205,5 +267,5 @@ export async function planRetry(store: Store, source: ImageSource): Promise<Upda
     )
     draft.retire.push(part)
   }
-  return finishDraft(draft)
+  return finishDraft(draft, { added: 0, changed: 0, deleted: 0, retried: failed.size })
 }

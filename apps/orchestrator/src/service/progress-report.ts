@@ -29,6 +29,7 @@ function liveSummary(record: RunRecord, id: string, progress: RunProgress): RunS
     failed: progress.failed,
     parts: progress.parts,
     ...(progress.cached === undefined ? {} : { cached: progress.cached }),
+    ...(progress.kept === undefined ? {} : { computed: Math.max(0, progress.done - progress.kept) }),
   }
   const waiting = progress.waiting === undefined ? {} : { waiting: progress.waiting }
   return { ...summarizeRun(record), id, state: progress.planned ? 'running' : 'planning', counts, ...waiting }
@@ -59,10 +60,10 @@ export class ProgressReport {
 
   private flush(): void {
     if (this.latest === undefined) return
-    const { done, total, partsDone, phases } = this.latest
+    const { done, total, partsDone, phases, kept = 0 } = this.latest
     const summary = liveSummary(this.record, this.id, this.latest)
     this.latest = undefined
-    const imagesPerSecond = this.rate.update(done)
+    const imagesPerSecond = this.rate.update(done - kept)
     const secondsLeft =
       imagesPerSecond !== undefined && imagesPerSecond > 0 && summary.state === 'running' ? (total - done) / imagesPerSecond : undefined
     this.send({

@@ -1,4 +1,4 @@
-import { LayerResult } from '../records/run-record.js'
+import { LayerResult, UpdateFound } from '../records/run-record.js'
 import { z } from 'zod'
 
 const count = z.int().nonnegative()
@@ -6,7 +6,12 @@ const count = z.int().nonnegative()
 const InferencePlan = z.object({
   kind: z.enum(['extract', 'predict']),
   model: z.string(),
-  images: count,
+  action: z
+    .enum(['create', 'replace', 'resume', 'complete', 'update', 'retry', 'renew', 'extend'])
+    .describe('What would become of the run that is at the destination; create where there is none.'),
+  existing: z.object({ images: count, done: count }).optional().describe('Images of the run that is at the destination.'),
+  found: UpdateFound.optional().describe('Of an update: images that are new, changed, deleted, or tried again.'),
+  images: count.describe('To read and compute: of an update or a retry those alone, else all.'),
   sourceBytes: count.describe('Bytes of the image files.'),
   parts: count,
   layers: z.array(z.object({ ...LayerResult.shape, bytes: count })).describe('What is written of each layer, in all.'),

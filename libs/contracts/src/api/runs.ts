@@ -2,7 +2,7 @@ import { redact } from '@layermill/core'
 import { UnfitFor, WaitsFor } from '../jobs/worker-beat.js'
 import { CalibrationReport, PrecisionChoice } from '../records/calibration.js'
 import { WorkerPhases } from '../jobs/phases.js'
-import { LayerResult, LeftOutFiles, RunCounts, RunIdentity, RunRecord } from '../records/run-record.js'
+import { LayerResult, LeftOutFiles, RunCounts, RunIdentity, RunRecord, UpdateFound } from '../records/run-record.js'
 import { runStates } from '../records/run-state.js'
 import type { RunKind } from '../specs/spec.js'
 import { Waiting } from './waiting.js'
@@ -111,6 +111,9 @@ export const RunDetail = z
     ),
     calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
     precisionChoice: PrecisionChoice.optional().describe('Of a run with precision auto: the precision taken, and why.'),
+    found: UpdateFound.optional().describe(
+      'Of a finished run: images that its last update or retry found new, changed, deleted, or tried again.',
+    ),
     leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
     registered: z
       .object({ name: z.string(), ...Registered.shape })
@@ -176,21 +179,22 @@ export function describeRun(record: RunRecord): RunDetail {
     calibration,
     dataset,
     leftOut,
+    found,
     computedBy,
     phases,
     oneByOne,
     draft,
   } = record
-  const found = batchSize === 'auto' ? undefined : batchSize
   return {
     ...summarizeRun(record),
     ...(leftOut && { leftOut }),
+    ...(found && { found }),
     generation,
     sittings,
     spec: { ...spec },
     planned,
     partSize,
-    batchSize: found,
+    batchSize: batchSize === 'auto' ? undefined : batchSize,
     identity,
     layers,
     seconds,

@@ -67,8 +67,21 @@ export const RunCounts = z.object({
    * Values in the features that are NaN or infinite, too large for float16 among them; only where there are some and `onOverflow` is warn.
    */
   overflow: z.int().optional(),
+  /** Images with results that were computed in the last session; left out where that is all of them. */
+  computed: z.int().optional(),
 })
 export type RunCounts = z.output<typeof RunCounts>
+
+/** Images by what an update, or a retry, found of them. */
+export const UpdateFound = z.object({
+  added: z.int().nonnegative(),
+  /** Another version of the file, or another label. */
+  changed: z.int().nonnegative(),
+  deleted: z.int().nonnegative(),
+  /** Had failed, and are tried again as they were. */
+  retried: z.int().nonnegative(),
+})
+export type UpdateFound = z.output<typeof UpdateFound>
 
 /** Entries that the listing of a run's images met and did not take, most frequent reasons first. */
 export const LeftOutFiles = z.object({
@@ -120,6 +133,8 @@ export const RunRecord = z.object({
   counts: RunCounts,
   /** Of a fine-tuning run: images that are trained on and held out, and classes of the model. */
   dataset: z.object({ training: z.int(), validation: z.int(), classes: z.int() }).optional(),
+  /** Of a finished run: what its last update or retry found. */
+  found: UpdateFound.optional(),
   /** Of the last whole listing; left out where it took all that it met. */
   leftOut: LeftOutFiles.optional(),
   /** ISO 8601, UTC. */

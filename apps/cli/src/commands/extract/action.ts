@@ -2,20 +2,17 @@ import type { ExtractSpec, RunRecord } from '@layermill/contracts'
 import { exitCodeOf } from '@layermill/core'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
-import { formatCount, formatPlural, formatSeconds } from '../../output/format.js'
+import { formatCount, formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { draftLine, reportLine, sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
+import { draftLine, foundText, rateText, reportLine, sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { type EndedRun, isRemote, submitAndFollow } from '../../run/submit.js'
 
 function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): string {
   const { done, failed, parts, cached = 0 } = record.counts
-  const rate =
-    record.seconds !== undefined && record.seconds > 0
-      ? ` (${formatSeconds(record.seconds)}, ${(done / record.seconds).toFixed(1)} images/s)`
-      : ''
+  const rate = rateText(record)
   const layers = record.layers.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')
   return `${formatPlural(done, 'image')}${cached > 0 ? ` (${formatCount(cached)} from the cache)` : ''}${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatPlural(parts, 'part')}${rate}`
 }
@@ -46,9 +43,11 @@ export async function extractCommand(output: Output, source: string | undefined,
       out: spec.out,
       counts: record.counts,
       seconds: record.seconds,
+      ...(record.found === undefined ? {} : { found: record.found }),
       ...(record.leftOut === undefined ? {} : { leftOut: record.leftOut }),
     })
   else output.line(`${summary(record)}\n${spec.out}${await reportLine(spec)}`)
+  if (record.found !== undefined) output.note(`update: ${foundText(record.found)}`)
   sayOverflow(output, record.counts, spec.dtype)
   sayLeftOut(output, record.leftOut)
   sayComputers(output, record.computedBy)

@@ -6,7 +6,7 @@ import { metricsLineOf, trainingProgressOf } from '../../client/training-state.j
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { epochLine, finetuneLine } from '../../output/finetune-progress.js'
-import { draftLine, int8Line, leftOutLine, phaseLines, registeredLine, staleLine } from '../../run/run-lines.js'
+import { draftLine, foundText, int8Line, leftOutLine, phaseLines, registeredLine, staleLine } from '../../run/run-lines.js'
 import { withRunClient } from '../../run/submit.js'
 
 /** Flags of all `runs` commands. */
@@ -76,6 +76,7 @@ function describe(run: RunDetail): string {
     ['weights', run.identity?.weights],
     ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
     ['images', shown(run)],
+    ['update', run.found && foundText(run.found)],
     ['left out', leftOutLine(run.leftOut)?.replace('left out: ', '')],
     ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
     ['now', run.training && nowLine(run.training)],

@@ -33,7 +33,10 @@ const facts: readonly (readonly [string, (run: RunDetail) => string | undefined]
   ['images', ({ counts }) => count(counts.done)],
   ['left out', ({ counts }) => count(counts.failed)],
   ['took', ({ seconds }) => (seconds === undefined ? undefined : duration(seconds))],
-  ['images a second', ({ seconds, counts }) => (seconds === undefined || seconds === 0 ? undefined : rate(counts.done / seconds))],
+  [
+    'images a second',
+    ({ seconds, counts }) => (seconds === undefined || seconds === 0 ? undefined : rate((counts.computed ?? counts.done) / seconds)),
+  ],
   ['held-out accuracy', ({ accuracy }) => (accuracy === undefined ? undefined : percent(accuracy))],
   ['epochs', ({ epochs }) => (epochs === undefined || epochs.length === 0 ? undefined : count(epochs.length))],
 ]

@@ -17,13 +17,17 @@ function timeStat(run: RunDetail, left: number | undefined) {
   return <Stat label="Took" value={took === undefined ? '–' : duration(took)} />
 }
 
+const foundText = ({ added, changed, deleted, retried }: NonNullable<RunDetail['found']>): string =>
+  `${count(added)} new images, ${count(changed)} changed, ${count(deleted)} deleted, ${count(retried)} tried again`
+
 /** Bytes that a run has written so far, computed from the bytes that an image's layers take. */
 const written = (run: RunDetail): number => run.counts.done * (run.layers ?? []).reduce((sum, { bytesPerImage }) => sum + bytesPerImage, 0)
 
 function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
   const { counts, state } = run
   const { progress, speeds } = live
-  const speed = progress?.imagesPerSecond ?? (run.seconds !== undefined && run.seconds > 0 ? counts.done / run.seconds : undefined)
+  const speed =
+    progress?.imagesPerSecond ?? (run.seconds !== undefined && run.seconds > 0 ? (counts.computed ?? counts.done) / run.seconds : undefined)
   const handled = counts.done + counts.failed
   return (
     <section class="card hero" aria-label="Progress">
@@ -39,6 +43,7 @@ function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
           Waiting since {ago(run.waiting.since, Date.now())}: {run.waiting.reason}
         </p>
       )}
+      {run.found === undefined ? null : <p class="muted">Last update: {foundText(run.found)}</p>}
       <ProgressBar counts={counts} state={state} label="Progress of the run" />
       <dl class="stats inline">
         <Stat label="Throughput" value={speed === undefined ? '–' : rate(speed)} note="images/s" />
