@@ -69,13 +69,17 @@ export type NodeOf<Op extends OpName> = Extract<GraphNode, { op: Op }>
 
 /** Filters of Pillow's `resize`. */
 export const pillowResamples = ['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'] as const
-/** Those, and the ones that torchvision has for tensors: coefficients of 16 bits, the nearest pixel in single precision. */
+/** torchvision's filters for tensors of floats: what they give is not rounded to levels (DINOv3's processor). */
+export const floatResamples = ['float-bicubic', 'float-bilinear'] as const
+export type FloatResample = (typeof floatResamples)[number]
+/** All, with the ones that torchvision has for tensors of levels: coefficients of 16 bits, the nearest pixel in single precision. */
 export const resamples = [
   ...pillowResamples,
   'torchvision-bicubic',
   'torchvision-bilinear',
   'torchvision-nearest',
   'torchvision-lanczos',
+  ...floatResamples,
 ] as const
 export type Resample = (typeof resamples)[number]
 

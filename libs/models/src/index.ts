@@ -13,7 +13,7 @@ export type {
   ResizeTarget,
   Size2,
 } from './graph.js'
-export { resamples } from './graph.js'
+export { type FloatResample, floatResamples, resamples } from './graph.js'
 export {
   type Architecture,
   type Family,

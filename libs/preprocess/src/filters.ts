@@ -1,4 +1,4 @@
-import type { Resample } from './image.js'
+import type { FloatResample, Resample } from '@layermill/models'
 import type { Pacer } from './pacer.js'
 
 /** Fractional bits of a coefficient: 32 bits less 8 of the pixel and 2 of headroom for sums outside of 0..255 (Pillow's choice). */
@@ -41,8 +41,19 @@ function hamming(x: number): number {
   return d >= 1 ? 0 : sinc(d) * (hammingOffset + hammingScale * Math.cos(d * Math.PI))
 }
 
+/** The filter of levels for one of floats; any other filter as it is. */
+export const levelFilter = (filter: Resample): Exclude<Resample, FloatResample> => (isFloatFilter(filter) ? levelFilters[filter] : filter)
+
+const levelFilters = {
+  'float-bicubic': 'torchvision-bicubic',
+  'float-bilinear': 'torchvision-bilinear',
+} as const satisfies Readonly<Record<FloatResample, Resample>>
+
+/** Whether a filter's results are not rounded to levels. */
+export const isFloatFilter = (filter: Resample): filter is FloatResample => filter in levelFilters
+
 /** Filters that weigh pixels. */
-export type Weighing = Exclude<Resample, 'nearest' | 'torchvision-nearest'>
+export type Weighing = Exclude<Resample, 'nearest' | 'torchvision-nearest' | FloatResample>
 
 const kernels: Readonly<Record<Weighing, Kernel>> = {
   bicubic: { support: 2, weight: cubic },
@@ -53,6 +64,20 @@ const kernels: Readonly<Record<Weighing, Kernel>> = {
   'torchvision-bicubic': { support: 2, weight: cubic },
   'torchvision-bilinear': { support: 1, weight: triangle },
   'torchvision-lanczos': { support: 3, weight: lanczos3 },
+}
+
+const floatKernels: Readonly<Record<FloatResample, Kernel>> = {
+  'float-bicubic': kernels.bicubic,
+  'float-bilinear': kernels.bilinear,
+}
+
+/** Inputs of each output along one axis with weights in single precision. */
+export interface FloatTaps {
+  readonly starts: Int32Array
+  readonly counts: Int32Array
+  /** `width` weights an output. */
+  readonly weights: Float32Array
+  readonly width: number
 }
 
 /** Which inputs make each output along one axis, and how much of each. */
@@ -133,4 +158,42 @@ async function weigh(
 
 function toFixed(weight: number, step: number): number {
   return Math.trunc((weight < 0 ? -0.5 : 0.5) + (weight * 2 ** precisionBits) / step) * step
+}
+
+/**
+ * Weights of one axis as PyTorch computes them for floats (UpSampleKernel.cpp): those of Pillow, with scale, centres and weights in single
+ * precision.
+ */
+export async function floatTaps(
+  inputs: number,
+  outputs: number,
+  filter: FloatResample,
+  pacer: Pacer,
+  first: number,
+  count: number,
+): Promise<FloatTaps> {
+  const kernel = floatKernels[filter]
+  const scale = Math.fround(inputs / outputs)
+  const support = scale >= 1 ? Math.fround(kernel.support * scale) : kernel.support
+  const shrink = scale >= 1 ? Math.fround(1 / scale) : 1
+  const width = Math.ceil(support) * 2 + 1
+  const starts = new Int32Array(count)
+  const counts = new Int32Array(count)
+  const weights = new Float32Array(count * width)
+  for (let output = 0; output < count; output++) {
+    const center = Math.fround(scale * (first + output + 0.5))
+    const start = Math.max(0, Math.trunc(Math.fround(center - support) + 0.5))
+    const taps = Math.min(width, Math.min(inputs, Math.trunc(Math.fround(center + support) + 0.5)) - start)
+    let sum = 0
+    for (let i = 0; i < taps; i++) {
+      const weight = Math.fround(kernel.weight(Math.fround((Math.fround(i + start - center) + 0.5) * shrink)))
+      weights[output * width + i] = weight
+      sum = Math.fround(sum + weight)
+    }
+    if (sum !== 0) for (let i = 0; i < taps; i++) weights[output * width + i] = weights[output * width + i]! / sum
+    starts[output] = start
+    counts[output] = taps
+    if (pacer.due) await pacer.rest()
+  }
+  return { starts, counts, weights, width }
 }

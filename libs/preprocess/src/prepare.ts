@@ -4,8 +4,10 @@ import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } f
 import { decodeImage, type DecodeOptions, decodingThreads } from './decode.js'
 import { decodeDraft, planDraft, type SizeNeeded } from './draft/decode-draft.js'
 import { defaultSize, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
-import { type Box, cropImage, cutImage, type Resample, type RgbImage, within } from './image.js'
+import { isFloatFilter } from './filters.js'
+import { type Box, cropImage, cutImage, type FloatImage, type Resample, type RgbImage, within } from './image.js'
 import { Pacer } from './pacer.js'
+import { resizeFloats } from './resample-floats.js'
 import { resizeImage, resizeRegion } from './resample.js'
 import { pictureSize } from './sniff-size.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
@@ -139,8 +141,12 @@ async function prepareDecoded({ image, ...whole }: Loaded, preparation: Preparat
       ? planGeometry(width, height, preparation.resize, options)
       : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
   const part = drawn?.box === undefined ? image : cropImage(image, drawn.box)
-  const fitted = await fitAll(part, geometry, options.resample ?? preparation.resample)
-  const final = drawn === undefined ? fitted : applyColors(fitted, drawn.colors)
+  const resample = options.resample ?? preparation.resample
+  // Colours are varied on levels.
+  const final =
+    drawn === undefined
+      ? await fitAll(part, geometry, resample, isFloatFilter(resample) ? fitFloats : fit)
+      : applyColors(await fitAll(part, geometry, resample, fit), drawn.colors)
   const [inputHeight, inputWidth] = geometry.padded ?? [final.height, final.width]
   const box = { top: 0, left: 0, height: Math.min(final.height, inputHeight), width: Math.min(final.width, inputWidth) }
   const length = 3 * inputHeight * inputWidth
@@ -153,12 +159,17 @@ async function prepareDecoded({ image, ...whole }: Loaded, preparation: Preparat
 }
 
 /** All steps of a geometry; only what the cut needs is resized. */
-async function fitAll(image: RgbImage, { before, resized, crop, fill }: Geometry, resample: Resample): Promise<RgbImage> {
+async function fitAll<Image extends RgbImage | FloatImage>(
+  image: RgbImage,
+  { before, resized, crop, fill }: Geometry,
+  resample: Resample,
+  fitBy: (image: RgbImage, resized: Size2, crop: Box, resample: Resample) => Promise<Image>,
+): Promise<Image> {
   const part = before === undefined ? image : cutImage(image, before)
   const inside = within(crop, resized[0], resized[1])
   if (inside === undefined || (inside.height === crop.height && inside.width === crop.width))
-    return await fit(part, resized, crop, resample)
-  const fitted = await fit(part, resized, inside, resample)
+    return await fitBy(part, resized, crop, resample)
+  const fitted = await fitBy(part, resized, inside, resample)
   return cutImage(fitted, { ...crop, top: crop.top - inside.top, left: crop.left - inside.left }, fill)
 }
 
@@ -166,6 +177,13 @@ async function fitAll(image: RgbImage, { before, resized, crop, fill }: Geometry
 async function fit(image: RgbImage, [height, width]: Size2, crop: Box, resample: Resample): Promise<RgbImage> {
   if (height === image.height && width === image.width) return cropImage(image, crop)
   return await resizeRegion(image, width, height, crop, resample)
+}
+
+/** The cut of the resized picture, not rounded to levels where the filter is one of floats. */
+async function fitFloats(image: RgbImage, resized: Size2, crop: Box, resample: Resample): Promise<RgbImage | FloatImage> {
+  if (!isFloatFilter(resample) || (resized[0] === image.height && resized[1] === image.width))
+    return await fit(image, resized, crop, resample)
+  return await resizeFloats(image, resized[1], resized[0], crop, resample)
 }
 
 /**

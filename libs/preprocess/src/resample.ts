@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import { computeTaps, type Taps } from './filters.js'
+import { computeTaps, levelFilter, type Taps } from './filters.js'
 import { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 import { Pacer } from './pacer.js'
 import { acquireKernels, type Kernels, releaseKernels } from './resample-kernels.js'
@@ -24,6 +24,7 @@ export async function resizeImage(image: RgbImage, width: number, height: number
 
 /**
  * The part `region` of what `resizeImage` would give, the same to the bit, without computing the rest. The whole may be of any size.
+ * Filters of floats give the levels that torchvision has for tensors of levels.
  * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the region is above 65,535 pixels
  */
 export async function resizeRegion(
@@ -31,8 +32,9 @@ export async function resizeRegion(
   width: number,
   height: number,
   region: Box,
-  filter: Resample = 'bicubic',
+  asked: Resample = 'bicubic',
 ): Promise<RgbImage> {
+  const filter = levelFilter(asked)
   checkSides(image.width, image.height)
   checkSides(region.width, region.height)
   if (region.top < 0 || region.left < 0 || region.top + region.height > height || region.left + region.width > width) {
@@ -55,7 +57,8 @@ export async function resizeRegion(
   }
 }
 
-function checkSides(width: number, height: number): void {
+/** @throws LayermillError IMAGE_TOO_LARGE */
+export function checkSides(width: number, height: number): void {
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw new RangeError(`a picture cannot be ${width}x${height} pixels`)
   }

@@ -1,19 +1,35 @@
 import type { Preparation, Size2 } from '@layermill/models'
-import type { Box, RgbImage } from './image.js'
+import type { Box, FloatImage, RgbImage } from './image.js'
 import type { Pacer } from './pacer.js'
+
+interface Normalisation {
+  readonly mean: Preparation['mean']
+  readonly std: Preparation['std']
+}
+
+/** All normalisations of a preparation, their numbers in float32. */
+function normalisationsOf(preparation: Preparation): Normalisation[] {
+  const rounded = ([first, second, third]: Preparation['mean']): Preparation['mean'] => [
+    Math.fround(first),
+    Math.fround(second),
+    Math.fround(third),
+  ]
+  return [preparation, ...(preparation.again ?? [])].map(step => ({ mean: rounded(step.mean), std: rounded(step.std) }))
+}
+
+/** Rounded to float32 after each step, because that is how Chainer, torchvision, timm and transformers compute it. */
+function normalised(level: number, divisor: number, normalisations: readonly Normalisation[], channel: number): number {
+  let value = Math.fround(level / divisor)
+  for (const { mean, std } of normalisations) value = Math.fround(Math.fround(value - mean[channel]!) / std[channel]!)
+  return value
+}
 
 /** Every level's value in each channel of the network's input: 256 of the first channel, then of the second and the third. */
 export function levelTable(preparation: Preparation): Float32Array {
   const table = new Float32Array(3 * 256)
-  const rounded = (values: Preparation['mean']): number[] => values.map(value => Math.fround(value))
-  const normalisations = [preparation, ...(preparation.again ?? [])].map(step => ({ mean: rounded(step.mean), std: rounded(step.std) }))
+  const normalisations = normalisationsOf(preparation)
   for (let channel = 0; channel < 3; channel++) {
-    for (let level = 0; level < 256; level++) {
-      // Rounded to float32 after each step, because that is how Chainer, torchvision, timm and transformers compute it.
-      let value = Math.fround(level / preparation.divisor)
-      for (const { mean, std } of normalisations) value = Math.fround(Math.fround(value - mean[channel]!) / std[channel]!)
-      table[channel * 256 + level] = value
-    }
+    for (let level = 0; level < 256; level++) table[channel * 256 + level] = normalised(level, preparation.divisor, normalisations, channel)
   }
   return table
 }
@@ -28,7 +44,7 @@ export interface TensorTarget {
  * and width of what is written, at the top left; the rest is left as it is.
  */
 export async function writeTensor(
-  image: RgbImage,
+  image: RgbImage | FloatImage,
   box: Box,
   mirror: boolean,
   preparation: Preparation,
@@ -36,7 +52,9 @@ export async function writeTensor(
   pacer: Pacer,
   within: Size2 = [box.height, box.width],
 ): Promise<void> {
-  const table = levelTable(preparation)
+  const { data } = image
+  const table = data instanceof Uint8Array ? levelTable(preparation) : undefined
+  const normalisations = normalisationsOf(preparation)
   const order = preparation.channels === 'rgb' ? ([0, 1, 2] as const) : ([2, 1, 0] as const)
   const plane = within[0] * within[1]
   const step = mirror ? -3 : 3
@@ -44,14 +62,20 @@ export async function writeTensor(
     const row = ((box.top + y) * image.width + box.left + (mirror ? box.width - 1 : 0)) * 3
     for (let channel = 0; channel < 3; channel++) {
       const to = target.offset + channel * plane + y * within[1]
-      writeRow(image.data, row + order[channel]!, step, table.subarray(channel * 256, channel * 256 + 256), target.data, to, box.width)
+      const from = row + order[channel]!
+      if (table !== undefined) {
+        writeRow(data, from, step, table.subarray(channel * 256, channel * 256 + 256), target.data, to, box.width)
+        continue
+      }
+      for (let x = 0; x < box.width; x++)
+        target.data[to + x] = normalised(data[from + x * step]!, preparation.divisor, normalisations, channel)
     }
     if (pacer.due) await pacer.rest()
   }
 }
 
 function writeRow(
-  source: Uint8Array,
+  source: ArrayLike<number>,
   from: number,
   step: number,
   table: Float32Array,

@@ -49,7 +49,7 @@ export const InputNumbers = z.object({
 })
 export type InputNumbers = z.output<typeof InputNumbers>
 
-/** Filters of Pillow's `resize`, and torchvision's for tensors. */
+/** Filters of Pillow's `resize`, and torchvision's for tensors of levels and of floats. */
 export const ResampleName = z.enum([
   'bicubic',
   'bilinear',
@@ -61,6 +61,8 @@ export const ResampleName = z.enum([
   'torchvision-bilinear',
   'torchvision-nearest',
   'torchvision-lanczos',
+  'float-bicubic',
+  'float-bilinear',
 ] satisfies Resample[])
 
 /** A way of preparing images by its numbers, as a library's file has it: what `--prepare FILE` becomes. */

@@ -17,6 +17,7 @@ export type ProcessorKind =
   | 'dpt'
   | 'textnet'
   | 'sam'
+  | 'dinov3'
 
 /** An image processor's class in transformers: what holds where a file is silent. Fields have the names of the files. */
 export interface ProcessorClass {
@@ -94,8 +95,8 @@ export const processors: Readonly<Record<string, ProcessorClass>> = {
   CLIP: clipLike,
   ConvNext: processor(halves, bicubic, shortest(384), { kind: 'convnext', fields: { crop_pct: 224 / 256 } }),
   DeiT: processor(halves, bicubic, square(256), { crop: 224 }),
-  // It resizes float values, where all others resize levels: up to half a level away.
-  DINOv3ViT: processor(imagenet, bilinear, square(224)),
+  // It has a torchvision variant only, which scales levels before it resizes them.
+  DINOv3ViT: processor(imagenet, bilinear, square(224), { kind: 'dinov3' }),
   DPT: dpt,
   EfficientNet: processor(halves, bicubic, square(346), {
     kind: 'efficientnet',

@@ -43,6 +43,9 @@ const tensorFilters: Readonly<Partial<Record<Resample, Resample>>> = {
   bicubic: 'torchvision-bicubic',
 }
 
+/** Those for tensors of floats. The nearest pixel is the same. */
+const floatFilters: typeof tensorFilters = { nearest: 'torchvision-nearest', bilinear: 'float-bilinear', bicubic: 'float-bicubic' }
+
 /** A class's fields, those of a file before its own. Null in a file is no default: it takes the class's value away, as in the library. */
 class Fields {
   constructor(
@@ -96,12 +99,14 @@ class Fields {
 
   /** Of the start of a cut of the centre. */
   get rounding(): CropRounding {
-    return this.tensors ? 'trunc' : 'floor'
+    return this.tensors || this.kind === 'dinov3' ? 'trunc' : 'floor'
   }
 
   get resample(): Resample {
     const value = this.get('resample')
-    const known = this.tensors ? filters.map(name => tensorFilters[name]) : filters
+    const isFloat = this.kind === 'dinov3' && this.is('do_rescale')
+    const ofTensors = isFloat ? floatFilters : this.tensors || this.kind === 'dinov3' ? tensorFilters : undefined
+    const known = ofTensors === undefined ? filters : filters.map(name => ofTensors[name])
     const filter = isNumber(value) ? known[value] : undefined
     if (filter !== undefined) return filter
     const numbers = known.flatMap((name, i) => (name === undefined ? [] : [`${i} ${name}`]))
@@ -268,10 +273,10 @@ function valuesOf(fields: Fields): Pick<Preparation, 'divisor' | 'mean' | 'std' 
   if (fields.kind === 'efficientnet' && fields.is('include_top')) steps.push({ mean: zero, std: fields.triple('image_std') })
   const [first = { mean: zero, std: one }, ...rest] = steps
   const again = rest.length === 0 ? {} : { again: rest }
-  const isFused = fields.tensors && rescales && normalises && first.mean !== one
+  const isFused = fields.tensors && fields.kind !== 'dinov3' && rescales && normalises && first.mean !== one
   if (isFused) return { ...fused(fields), ...again }
   const factor = rescales ? fields.number('rescale_factor') : 1
-  return { divisor: fields.tensors ? 1 / Math.fround(factor) : divisorOf(factor), ...first, ...again }
+  return { divisor: fields.tensors && fields.kind !== 'dinov3' ? 1 / Math.fround(factor) : divisorOf(factor), ...first, ...again }
 }
 
 /** The size of what comes out; undefined where it depends on the picture. */
