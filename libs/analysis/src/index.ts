@@ -58,14 +58,8 @@ export {
 } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
-export {
-  type ColumnBlock,
-  type KeepBlock,
-  projectionBytes,
-  randomColumns,
-  type RandomProjection,
-  sparseProjection,
-} from './reduce/projection.js'
+export { type KeepBlock, projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
+export type { ColumnBlock } from './reduce/signed-sums.js'
 export { auditComponentCount, type AuditComponents, fitComponents, onComponents, spreadOver, spreadRows } from './audit/components.js'
 export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'

@@ -1,4 +1,5 @@
 import { LayermillError, Random, Scratch } from '@layermill/core'
+import { addSigned, type ColumnBlock } from './signed-sums.js'
 
 /** Most memory of a projection. */
 const mostBytes = 2 ** 30
@@ -54,12 +55,6 @@ function byRows(columns: number, components: number, seed: string, scratch: Scra
   return { entries, ends }
 }
 
-/** Some columns of a sparse matrix: how many entries each has, and all of them, `row * 2 + (negative ? 1 : 0)`. */
-export interface ColumnBlock {
-  readonly counts: Uint8Array | Uint32Array
-  readonly entries: Uint16Array | Uint32Array
-}
-
 /**
  * Takes a block, whose memory is its own from then on, and gives it back as often as it is asked: until the next one is asked for, it
  * may be read.
@@ -103,53 +98,6 @@ function byColumns(columns: number, components: number, seed: string, keep: Keep
   return blocks
 }
 
-/** Entries a column below which a block is spread out before it is summed: lengths of short columns cannot be foreseen by a processor. */
-const fewEntries = 3
-/** Copies of a value that are written at once; of longer columns the others follow. */
-const copies = 4
-
-/** 1 or -1 by an entry's last bit, without a branch: half of all entries are negative, in no order. */
-const signOf = (entry: number): number => 1 - ((entry & 1) << 1)
-
-/**
- * Sums of the values with the signs of their entries. By columns, so that the values are read once and in their order, and the sums stay
- * in the processor's cache; each sum has its terms in the order of the columns all the same.
- */
-function addSigned({ counts, entries }: ColumnBlock, start: number, values: Float32Array | Float64Array, sums: Float64Array): void {
-  let at = 0
-  for (let column = 0; column < counts.length; column++) {
-    const end = at + counts[column]!
-    const value = values[start + column]!
-    // Zeros, half of what is behind a ReLU, change no sum.
-    if (value !== 0) {
-      for (let i = at; i < end; i++) {
-        const entry = entries[i]!
-        sums[entry >>> 1]! += value * signOf(entry)
-      }
-    }
-    at = end
-  }
-}
-
-/**
- * The same for columns of few entries: each entry gets its column's value first.
- * @param spread as long as the entries and `copies` more
- */
-function addSpread(block: ColumnBlock, start: number, values: Float32Array | Float64Array, sums: Float64Array, spread: Float64Array): void {
-  const { counts, entries } = block
-  let at = 0
-  for (let column = 0; column < counts.length; column++) {
-    const [count, value] = [counts[column]!, values[start + column]!]
-    spread[at] = spread[at + 1] = spread[at + 2] = spread[at + 3] = value
-    for (let k = copies; k < count; k++) spread[at + k] = value
-    at += count
-  }
-  for (let i = 0; i < entries.length; i++) {
-    const entry = entries[i]!
-    sums[entry >>> 1]! += spread[i]! * signOf(entry)
-  }
-}
-
 /**
  * A very sparse random projection (Li, Hastie and Church 2006; Achlioptas 2003): entries are +-sqrt(s / components) with probability 1 /
  * (2s) each, else 0, with s = sqrt(columns). Squared lengths are kept in expectation, with a standard deviation of some sqrt(2 /
@@ -170,7 +118,6 @@ export function sparseProjection(columns: number, components: number, seed: stri
   }
   const blocks = byColumns(columns, components, seed, keep)
   const scale = Math.sqrt(Math.sqrt(columns) / components)
-  let spread = new Float64Array()
   return {
     columns,
     components,
@@ -178,14 +125,9 @@ export function sparseProjection(columns: number, components: number, seed: stri
       requireLength(values, columns)
       const sums = new Float64Array(components)
       for (const [number, read] of blocks.entries()) {
-        const [block, start] = [read(), number * blockColumns]
-        const { counts, entries } = block
-        if (entries.length >= fewEntries * counts.length) {
-          addSigned(block, start, values, sums)
-          continue
-        }
-        if (spread.length < entries.length + copies) spread = new Float64Array(entries.length + copies)
-        addSpread(block, start, values, sums, spread)
+        const block = read()
+        const start = number * blockColumns
+        addSigned(block, values.subarray(start, start + block.counts.length), sums)
       }
       for (let k = 0; k < components; k++) sums[k]! *= scale
       return sums
