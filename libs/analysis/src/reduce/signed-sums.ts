@@ -57,17 +57,18 @@ function addInKernel(block: ShortBlock, values: Float32Array, sums: Float64Array
   const { counts, entries } = block
   if (counts.length === 0) return
   const at = layoutOf(block, sums.length)
-  const { memory, spread, add, columns } = kernelOf(at.end)
-  const there = new Float64Array(memory.buffer, at.sums, sums.length)
+  const own = kernelOf(at.end)
+  const { buffer } = own.memory
+  const there = new Float64Array(buffer, at.sums, sums.length)
   there.set(sums)
-  new Float32Array(memory.buffer, at.values, values.length).set(values)
-  new Uint8Array(memory.buffer, at.counts, counts.length).set(counts)
-  new Uint16Array(memory.buffer, at.entries, entries.length).set(entries)
+  new Float32Array(buffer, at.values, values.length).set(values)
+  new Uint8Array(buffer, at.counts, counts.length).set(counts)
+  new Uint16Array(buffer, at.entries, entries.length).set(entries)
   const countsEnd = at.counts + counts.length
-  if (entries.length >= fewEntries * counts.length) columns(at.counts, countsEnd, at.values, at.entries, at.sums)
+  if (entries.length >= fewEntries * counts.length) own.columns(at.counts, countsEnd, at.values, at.entries, at.sums)
   else if (entries.length > 0) {
-    spread(at.counts, countsEnd, at.values, at.spread)
-    add(at.entries, at.entries + 2 * entries.length, at.spread, at.sums)
+    own.spread(at.counts, countsEnd, at.values, at.spread)
+    own.add(at.entries, at.entries + 2 * entries.length, at.spread, at.sums)
   }
   sums.set(there)
 }
