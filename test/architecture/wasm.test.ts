@@ -5,7 +5,13 @@ import { assemble, textModules } from '../../scripts/wasm/assemble.mjs'
 const modules = textModules()
 
 it('finds the text modules', () => {
-  expect(modules.map(({ constant }) => constant).toSorted()).toEqual(['addWasm', 'measureWasm', 'optimizerWasm', 'projectWasm', 'resampleWasm'])
+  expect(modules.map(({ constant }) => constant).toSorted()).toEqual([
+    'addWasm',
+    'measureWasm',
+    'optimizerWasm',
+    'projectWasm',
+    'resampleWasm',
+  ])
 })
 
 it.each(modules)('$constant is what $source assembles to', async ({ path, target }) => {

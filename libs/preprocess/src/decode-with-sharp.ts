@@ -126,14 +126,14 @@ function toDecodeError(error: unknown, bytes: Uint8Array, format: ImageFormat, {
       cause: error,
     })
   }
+  // libvips' words say no more, and not always the same: its threads have one buffer for them.
   if (endsEarly(bytes, format) || truncated.test(reason)) {
-    // libvips does not always know why.
-    const why = /^unknown error$/i.test(reason) ? '' : `: ${reason}`
-    return new LayermillError('IMAGE_TRUNCATED', `the ${format} file ends early${why}`, { cause: error })
+    return new LayermillError('IMAGE_TRUNCATED', `the ${format} file ends early`, { cause: error })
   }
   // "unsupported image format" is what sharp says of any header it cannot make sense of.
   if (unsupported.test(reason) && !/unsupported image format/i.test(reason)) {
     return new LayermillError('IMAGE_UNSUPPORTED', `the ${format} file uses a feature that is not read: ${reason}`, { cause: error })
   }
-  return new LayermillError('IMAGE_CORRUPT', `the ${format} file is damaged: ${reason}`, { cause: error })
+  const why = /^unknown error$/i.test(reason) ? '' : `: ${reason}`
+  return new LayermillError('IMAGE_CORRUPT', `the ${format} file is damaged${why}`, { cause: error })
 }
