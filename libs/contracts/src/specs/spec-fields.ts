@@ -155,7 +155,9 @@ export const extractFields = {
       { error: text.expected.layers },
     )
     .optional()
-    .describe("Layers to write, in this order; all, or * for any characters, as conv*. Default: the network's default layer."),
+    .describe(
+      "Layers to write, in this order; all (of an ONNX file: its modules), or * for any characters, as conv*; models MODEL lists them. Default: the network's default layer.",
+    ),
   out: place.describe('Place of the results: a folder or s3://bucket/prefix.'),
   tokens: z
     .union([z.array(choice(['cls', 'mean', 'patches', 'all'])).min(1), parsed(text.parseTokens)], { error: text.expected.tokens })

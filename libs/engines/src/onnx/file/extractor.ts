@@ -173,6 +173,11 @@ export class GraphExtractor implements Extractor {
     return this.values.map((_, k) => stackRows(rows.map(row => row[k]!)))
   }
 
+  /** The layer that was asked for and is this value. */
+  private nameOf(value: string): string {
+    return this.named.find(layer => layer.value === value)?.name ?? value
+  }
+
   /**
    * Finds out whether a batch gives what its images give one by one; the first batch with different images shows it. In int8, the last digit
    * of float32 decides on steps of rounding, so numbers one by one may be a step off: the proof is that of the same graph in float32.
@@ -206,7 +211,7 @@ export class GraphExtractor implements Extractor {
           this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked(this.model.fixedBatch) } : {}) })
           return together
         }
-        reason = `${differing} of a batch differs from that of its images one by one`
+        reason = `${this.nameOf(differing)} of a batch differs from that of its images one by one`
         // The shapes were right, so what is baked into constants is not why, unless it is a batch of several.
         if (this.model.fixedBatch === 1) break
       } catch (error) {
