@@ -30,7 +30,7 @@ const asFlags = (settings: object = {}): Record<string, string | boolean> =>
 
 /** The command's own audit or comparison, with its defaults, so that the bytes are the same. */
 async function carryOut({ job, places }: AnalysisTask): Promise<void> {
-  const { kind, store, layers, others, out, blocks, block } = job
+  const { kind, store, layers, others, out, blocks, block, sets } = job
   if (kind === 'audit') {
     const { auditCommand } = await import('../commands/audit/action.js')
     const { AllowedPlaces } = await import('@layermill/orchestrator/service')
@@ -40,13 +40,16 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     return
   }
   const { compareCommand } = await import('../commands/compare/action.js')
-  await compareCommand(quiet, [store, ...others], {
+  await compareCommand(quiet, sets === undefined ? [store, ...others] : sets.map(({ place }) => place), {
     ...compareDefaults,
     ...asFlags(job.compare),
     layers,
     out,
     json: true,
-    block: block === undefined ? undefined : { place: block, count: blocks },
+    // The queue of the server's environment is not meant: this is what its queue asked for.
+    queue: 'embedded',
+    block: block === undefined ? undefined : { place: block, count: blocks, isShared: sets !== undefined },
+    written: sets?.map(({ place, written = place }) => written),
   })
 }
 

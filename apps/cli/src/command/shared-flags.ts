@@ -44,7 +44,8 @@ export const layerToLookAtFlag: Flag = {
 /** Machine-readable results. */
 export const jsonFlag: Flag = { flag: '--json', group: 'output', text: 'print JSON lines for programs in place of text' }
 
-const queueText = 'queue of the fleet: redis://host:6379, rediss:// or postgres://'
+/** Words for the queue of a fleet. */
+export const queueText = 'queue of the fleet: redis://host:6379, rediss:// or postgres://'
 
 /** Queue of a process of the fleet. */
 export const fleetQueueFlag: Flag = { flag: '--queue <url>', group: 'fleet', text: queueText, env: 'LAYERMILL_QUEUE', required: true }

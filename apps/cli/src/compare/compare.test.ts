@@ -5,10 +5,10 @@ import { npyHeader } from '@layermill/core'
 import type { RawTensor } from '@layermill/engines'
 import { encodeTable, encodeVectorTable } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { writeNpzArrays } from '../arrays/npz.js'
 import { runProgram } from '../program.js'
-import { openJournal } from './journal.js'
+import { endedBlocks, openJournal, requireBegun } from './journal.js'
 import type { SetPredictivity } from './predictivity.js'
 
 interface Pair {
@@ -249,14 +249,14 @@ it('begins with what the blocks of the same comparison have found, and clears th
     [2, 'another'],
     [3, 'one'],
   ] as const) {
-    const journal = await openJournal(store, key, block)
+    const journal = await openJournal(store, key, { block })
     await journal.set('rsa', block, { pearson: block / 7 })
     await journal.flush()
   }
   const whole = await openJournal(store, 'one')
   expect([1, 2, 3].map(pair => whole.get('rsa', pair))).toEqual([{ pearson: 1 / 7 }, undefined, { pearson: 3 / 7 }])
   // A block that is begun again knows its own values alone.
-  const again = await openJournal(store, 'one', 3)
+  const again = await openJournal(store, 'one', { block: 3 })
   expect([1, 3].map(pair => again.get('rsa', pair))).toEqual([undefined, { pearson: 3 / 7 }])
   await whole.finish()
   expect([...objects.keys()]).toEqual([])
@@ -276,6 +276,46 @@ it('names what is undefined, and never says NaN', async () => {
   expect([pair.cka.biased, pair.cka.debiased, pair.rsa.pearson, pair.rsa.kendallTauA]).toEqual([null, null, null, null])
   expect(pair.notDefined!.length).toBeGreaterThan(2)
   expect(JSON.stringify(answer)).not.toContain('NaN')
+})
+
+it('is told of a queue with a folder for what its servers find, and without a server of another', async () => {
+  const a = await writeNpy('queue.npy', 5, 2, numbers(10, 37))
+  const queue = ['--queue', 'redis://127.0.0.1:1']
+  const alone = await compare(a, ...queue)
+  expect([alone.code, alone.notes.join('\n')]).toEqual([2, expect.stringMatching(/--queue: expected --out.*\n.*s3:\/\/bucket\/prefix/)])
+  const both = await compare('extract-1', ...queue, '--server', 'http://127.0.0.1:1')
+  expect([both.code, both.notes.join('\n')]).toEqual([2, expect.stringMatching(/expected one of --queue and --server, got both/)])
+  // Nothing is read for a queue that is none.
+  expect((await compare('missing.npy', '--out', path.join(folder, 'q'), '--queue', 'http://a')).notes.join('\n')).toMatch(/QUEUE_URL/)
+  // One that is embedded is nobody else's, and one of the environment is for those that write results.
+  expect(await compare(a, '--json', '--queue', 'embedded')).toMatchObject({ code: 0 })
+  vi.stubEnv('LAYERMILL_QUEUE', 'http://a')
+  try {
+    expect(await compare(a, '--json')).toMatchObject({ code: 0 })
+    expect((await compare(a, '--out', path.join(folder, 'q'))).notes.join('\n')).toMatch(/QUEUE_URL/)
+  } finally {
+    vi.unstubAllEnvs()
+  }
+})
+
+it('does a block for a command that has begun the comparison in the same folder with the same numbers alone', async () => {
+  const store = new MemoryStore()
+  await expect(requireBegun(store)).rejects.toMatchObject({ code: 'NOT_RECORDED' })
+  const whole = await openJournal(store, 'one')
+  await whole.begin()
+  await requireBegun(store, 'one')
+  await expect(requireBegun(store, 'another')).rejects.toMatchObject({ code: 'FEATURES_INVALID' })
+  const block = await openJournal(store, 'one', { block: 2, isShared: true })
+  await block.set('rsa', 1, { pearson: 1 })
+  expect(await endedBlocks(store, 'one', [1, 2])).toEqual([])
+  await block.end()
+  expect([await endedBlocks(store, 'one', [1, 2]), await endedBlocks(store, 'another', [2])]).toEqual([[2], []])
+  // Somebody whose block was done by another one meanwhile leaves nothing behind.
+  const late = await openJournal(store, 'one', { block: 3, isShared: true })
+  await late.set('rsa', 5, { pearson: 0 })
+  await whole.finish()
+  await expect(late.end()).rejects.toMatchObject({ code: 'NOT_RECORDED' })
+  expect(await endedBlocks(store, 'one', [2, 3])).toEqual([])
 })
 
 it('refuses what cannot be compared, by name', async () => {

@@ -132,20 +132,21 @@ function namesOf(found: readonly { readonly place: string; readonly sets: readon
  * Opens the feature sets that arguments name: runs (folders or URLs, each layer a set) and .npy, .npz and .parquet files.
  *
  * @param layers of runs: names with commas, `*` for any characters; default: all
+ * @param written texts of the same places that name the sets, where they are others
  * @throws LayermillError `RUN_MISSING`, `LAYER_MISSING`, `NOT_RECORDED`, `FILE_MISSING`, `FEATURES_INVALID`
  */
-export async function openSets(places: readonly string[], layers: string | undefined): Promise<OpenSets> {
+export async function openSets(places: readonly string[], layers: string | undefined, written = places): Promise<OpenSets> {
   const stores: Store[] = []
   const close = async (): Promise<void> => {
     for (const store of stores) await store.close()
   }
   try {
     const found: { place: string; sets: Found[] }[] = []
-    for (const place of places) {
+    for (const [i, place] of places.entries()) {
       const absolute = absolutePlace(place, process.cwd())
       const store = openStore(isTable(place) ? splitFile(absolute).folder : absolute)
       stores.push(store)
-      found.push({ place, sets: isTable(place) ? await openTable(store, absolute) : await openRun(store, layers) })
+      found.push({ place: written[i]!, sets: isTable(place) ? await openTable(store, absolute) : await openRun(store, layers) })
     }
     const names = namesOf(found)
     const sets = found.flatMap(({ place, sets: inside }) => inside.map(set => ({ ...set, place })))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { columnMeans, type GramState } from '@layermill/analysis'
-import { version } from '@layermill/core'
+import { LayermillError, version } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { Aligned } from './align.js'
 import type { NamedSet } from './feature-sets.js'
@@ -14,6 +14,10 @@ export interface Journal {
   keepGram(state: GramState): Promise<void>
   /** Writes what is not yet there. */
   flush(): Promise<void>
+  /** Writes it whatever is in it: others that share the comparison see that it is under way. */
+  begin(): Promise<void>
+  /** Writes it as one that lacks nothing: the block is done. */
+  end(): Promise<void>
   /** Takes the files away: the comparison is complete. */
   finish(): Promise<void>
 }
@@ -26,6 +30,8 @@ const writeMs = 5000
 
 interface Written {
   readonly key: string
+  /** Of a block: everything that it is to find is there. */
+  readonly ended?: true
   readonly values: Readonly<Record<string, unknown>>
   readonly gram?: { readonly size: number; readonly done: number; readonly off: string; readonly squares: readonly string[] }
 }
@@ -64,12 +70,48 @@ async function blockFiles(store: Store): Promise<string[]> {
   return files
 }
 
+const blockFile = (block: number): string => `${blockPrefix}${block}.json`
+
+/** Those of some blocks whose journals lack nothing. */
+export async function endedBlocks(store: Store, key: string, blocks: readonly number[]): Promise<number[]> {
+  const journals = await Promise.all(blocks.map(async block => parsed(await store.get(blockFile(block)), key)))
+  return blocks.filter((_, i) => journals[i]?.ended === true)
+}
+
+/**
+ * Refuses a folder in which no comparison is under way that others share: it is not the one that they see.
+ * @param key of the comparison; without, any will do
+ * @throws LayermillError `NOT_RECORDED`, `FEATURES_INVALID` where it compares other numbers
+ */
+export async function requireBegun(store: Store, key?: string): Promise<void> {
+  const bytes = await store.get(fileName)
+  if (bytes === undefined) {
+    throw new LayermillError('NOT_RECORDED', `${store.url}: no comparison is under way here, expected the one that a command began`, {
+      hint: 'it may have ended; else give the command a folder of a disk that all share, or s3://bucket/prefix',
+    })
+  }
+  if (key !== undefined && parsed(bytes, key) === undefined) {
+    throw new LayermillError(
+      'FEATURES_INVALID',
+      `${store.url}: the comparison under way is of other numbers or another version than what is found here`,
+      { hint: 'the same places may hold other files on another machine: give a disk that all share, or s3://bucket/prefix' },
+    )
+  }
+}
+
+export interface BlockJournal {
+  readonly block: number
+  /** Whether a command has begun the comparison, and ends it: nothing is written where it has ended meanwhile. */
+  readonly isShared?: boolean | undefined
+}
+
 /**
  * The journal in a comparison's folder; that of another comparison is not used. It begins with what blocks have found.
- * @param block number of the block that this is the journal of; without, that of the whole comparison
+ * @param of the block that this is the journal of; without, that of the whole comparison
  */
-export async function openJournal(store: Store, key: string, block?: number): Promise<Journal> {
-  const file = block === undefined ? fileName : `${blockPrefix}${block}.json`
+export async function openJournal(store: Store, key: string, of?: BlockJournal): Promise<Journal> {
+  const block = of?.block
+  const file = block === undefined ? fileName : blockFile(block)
   const found = parsed(await store.get(file), key)
   const values = new Map(Object.entries(found?.values ?? {}))
   for (const name of block === undefined ? await blockFiles(store) : []) {
@@ -80,9 +122,16 @@ export async function openJournal(store: Store, key: string, block?: number): Pr
   let written = found?.gram
   let last = performance.now()
   let fresh = false
+  let isEnded = false
   const flush = async (): Promise<void> => {
     if (!fresh) return
-    const record: Written = { key, values: Object.fromEntries(values), ...(written === undefined ? {} : { gram: written }) }
+    if (of?.isShared === true) await requireBegun(store, key)
+    const record: Written = {
+      key,
+      ...(isEnded ? { ended: true } : {}),
+      values: Object.fromEntries(values),
+      ...(written === undefined ? {} : { gram: written }),
+    }
     await store.put(file, JSON.stringify(record))
     last = performance.now()
     fresh = false
@@ -103,6 +152,15 @@ export async function openJournal(store: Store, key: string, block?: number): Pr
       await flush()
     },
     flush,
+    begin: async () => {
+      fresh = true
+      await flush()
+    },
+    end: async () => {
+      isEnded = true
+      fresh = true
+      await flush()
+    },
     finish: async () => {
       for (const name of [fileName, ...(await blockFiles(store))]) await store.delete(name)
     },
@@ -116,5 +174,7 @@ export const noJournal: Journal = {
   gram: undefined,
   keepGram: async () => {},
   flush: async () => {},
+  begin: async () => {},
+  end: async () => {},
   finish: async () => {},
 }

@@ -170,7 +170,7 @@ async function addRsa(
     onProgress('dissimilarities', i + 1, sets.length)
   }
   const held = options.partial === undefined || left.length === 0 ? undefined : await shelf.get(options.partial)
-  for (const [i, [a, b]] of left) {
+  for (const [at, [i, [a, b]]] of left.entries()) {
     signal.throwIfAborted()
     const [x, y] = [await shelf.get(a), await shelf.get(b)]
     drafts[i]!.rsa = {
@@ -180,7 +180,7 @@ async function addRsa(
       ...(held === undefined || a === b || a === options.partial || b === options.partial ? {} : { partial: partialRsa(x, y, held) }),
     }
     await journal.set('rsa', i, drafts[i]!.rsa)
-    onProgress('RSA', i + 1, pairs.length)
+    onProgress('RSA', at + 1, left.length)
   }
 }
 
@@ -192,11 +192,11 @@ async function addRbf(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly
     const { values, size } = await computeRdm(sets[set]!.source, 'sqeuclidean', { product, signal })
     kernels.set(set, gaussianKernel(values, size, 1))
   }
-  for (const [i, [a, b]] of left) {
+  for (const [at, [i, [a, b]]] of left.entries()) {
     signal.throwIfAborted()
     drafts[i]!.rbf = rbfCka(kernels.get(a)!, kernels.get(b)!)
     await journal.set('rbf', i, drafts[i]!.rbf)
-    onProgress('RBF CKA', i + 1, pairs.length)
+    onProgress('RBF CKA', at + 1, left.length)
   }
 }
 
@@ -209,7 +209,7 @@ async function addCca(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly
     prepared.set(set, ccaSet(await centred(sets[set]!.source)))
     options.onProgress('singular vectors', prepared.size, needed.size)
   }
-  for (const [i, [a, b]] of left) {
+  for (const [at, [i, [a, b]]] of left.entries()) {
     options.signal.throwIfAborted()
     const [x, y] = [prepared.get(a)!, prepared.get(b)!]
     const found = {
@@ -218,7 +218,7 @@ async function addCca(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly
     }
     Object.assign(drafts[i]!, found)
     await options.journal.set('cca', i, found)
-    options.onProgress('CCA', i + 1, pairs.length)
+    options.onProgress('CCA', at + 1, left.length)
   }
 }
 
@@ -226,11 +226,11 @@ async function addProcrustes(sets: readonly ScaledSet[], pairs: Pairs, drafts: r
   const left = leftOf('procrustes', pairs, options, (i, known) => (drafts[i]!.procrustes = known as Procrustes | null))
   const prepared = new Map<number, Matrix | null>()
   for (const set of setsOf(left)) prepared.set(set, procrustesSet(await centred(sets[set]!.source)))
-  for (const [i, [a, b]] of left) {
+  for (const [at, [i, [a, b]]] of left.entries()) {
     options.signal.throwIfAborted()
     drafts[i]!.procrustes = procrustes(prepared.get(a)!, prepared.get(b)!)
     await options.journal.set('procrustes', i, drafts[i]!.procrustes)
-    options.onProgress('Procrustes', i + 1, pairs.length)
+    options.onProgress('Procrustes', at + 1, left.length)
   }
 }
 

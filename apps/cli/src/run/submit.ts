@@ -22,7 +22,13 @@ type FleetOptions = Pick<
 >
 
 /** The queue that a command means: `--queue`, else, where no server is given, `LAYERMILL_QUEUE`. */
-function queueOf({ queue, server }: Pick<RunOptions, 'queue' | 'server'>): string | undefined {
+export function queueOf({
+  queue,
+  server,
+}: {
+  readonly queue?: string | undefined
+  readonly server?: string | undefined
+}): string | undefined {
   return queue ?? (server === undefined ? process.env['LAYERMILL_QUEUE'] || undefined : undefined)
 }
 

@@ -27,7 +27,7 @@ import {
 } from '@layermill/queue'
 
 /** Attempts where a store or a process fails; a process that vanished is none. Kept for a week, so that the state can be asked for. */
-const options: JobsOptions = {
+export const analysisOptions: JobsOptions = {
   attempts: 3,
   backoff: { type: 'exponential', delay: 10_000, jitter: 0.5 },
   removeOnComplete: { age: 7 * 24 * 3600, count: 1000 },
@@ -35,15 +35,22 @@ const options: JobsOptions = {
 }
 
 const jobId = (kind: AnalysisKind, run: string): string => `${kind}-${run}`
-const blockIds = ({ kind, run, blocks }: AnalysisJob): string[] =>
-  Array.from({ length: blocks }, (_, i) => `${jobId(kind, run)}-block-${i}`)
+/** Id of the job of a comparison's block. */
+export const blockId = (run: string, block: number): string => `${jobId('compare', run)}-block-${block}`
+const blockIds = ({ run, blocks }: AnalysisJob): string[] => Array.from({ length: blocks }, (_, block) => blockId(run, block))
 /** Milliseconds after which a comparison looks again whether its blocks have ended. */
 const blocksDelay = 500
 const instant = (time: number): string => new Date(time).toISOString()
-const queueOf = (broker: Broker): JobQueue<AnalysisJob> => broker.queue<AnalysisJob>(queueNames.analyses)
+export const analysesOf = (broker: Broker): JobQueue<AnalysisJob> => broker.queue<AnalysisJob>(queueNames.analyses)
 
-/** Folder of an analysis' results, below the run's. */
-const outOf = ({ store, kind }: AnalysisJob): string => `${store}/${kind}`
+/** Folder of an analysis' results: below the run's, or the one that a command named. */
+const outOf = ({ store, kind, sets }: AnalysisJob): string => (sets === undefined ? `${store}/${kind}` : store)
+
+/** An analysis in words, for the log. */
+function titleOf({ kind, run, store, sets, block, blocks }: AnalysisJob): string {
+  const what = sets === undefined ? `${kind} of ${run}` : `${kind} for ${store}`
+  return `${what}${block === undefined ? '' : `, block ${block + 1} of ${blocks}`}`
+}
 
 const states: Readonly<Record<string, Analysis['state']>> = { active: 'running', completed: 'done', failed: 'failed' }
 
@@ -53,7 +60,8 @@ async function blockStates(queue: JobQueue<AnalysisJob>, data: AnalysisJob): Pro
   return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [job.getState()])))
 }
 
-const ended = (state: string): boolean => state === 'completed' || state === 'failed'
+/** Whether a job in this state is past. */
+export const ended = (state: string): boolean => state === 'completed' || state === 'failed'
 
 /** Whether a job need not wait for the blocks that it puts together. */
 const blocksEnded = async (queue: JobQueue<AnalysisJob>, data: AnalysisJob): Promise<boolean> =>
@@ -124,7 +132,7 @@ export class QueueAnalyses implements AnalysisService {
       blocks,
       ...(body.kind === 'audit' ? { audit: await this.placed(body.settings) } : { compare: body.settings }),
     })
-    const queue = queueOf(this.broker)
+    const queue = analysesOf(this.broker)
     const id = jobId(body.kind, run)
     const known = await queue.getJob(id)
     // One of the same id that waits or runs is given back as it is.
@@ -134,9 +142,9 @@ export class QueueAnalyses implements AnalysisService {
     for (const [block, each] of blockIds(data).entries()) {
       const before = await queue.getJob(each)
       if (before !== undefined && ended(await before.getState())) await before.remove()
-      await queue.add(body.kind, makePayload('analysis', { ...data, block }), { ...options, jobId: each })
+      await queue.add(body.kind, makePayload('analysis', { ...data, block }), { ...analysisOptions, jobId: each })
     }
-    await queue.add(body.kind, data, { ...options, jobId: id })
+    await queue.add(body.kind, data, { ...analysisOptions, jobId: id })
     const job = await queue.getJob(id)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `The queue has lost the ${body.kind} of ${run}`)
     return describe(queue, job)
@@ -152,7 +160,7 @@ export class QueueAnalyses implements AnalysisService {
 
   async cancel(run: string, kind: AnalysisKind): Promise<void> {
     await this.runs.get(run)
-    const queue = queueOf(this.broker)
+    const queue = analysesOf(this.broker)
     const job = await queue.getJob(jobId(kind, run))
     if (job === undefined || ended(await job.getState()))
       throw new LayermillError('NOT_RECORDED', `There is no ${kind} of ${run} that waits or runs`)
@@ -167,7 +175,7 @@ export class QueueAnalyses implements AnalysisService {
 
   async list(run: string): Promise<Analysis[]> {
     await this.runs.get(run)
-    const queue = queueOf(this.broker)
+    const queue = analysesOf(this.broker)
     const jobs = await Promise.all(analysisKinds.map(kind => queue.getJob(jobId(kind, run))))
     return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [describe(queue, job)])))
   }
@@ -203,16 +211,16 @@ export function startAnalysisWorker(
       const cancelled = new AbortController()
       const stopping = AbortSignal.any([stop.signal, cancelled.signal, ...(signal === undefined ? [] : [signal])])
       const look = async (): Promise<void> => {
-        const current = await queueOf(broker).getJob(job.id!)
+        const current = await analysesOf(broker).getJob(job.id!)
         if (current?.data.cancel === true) cancelled.abort(new LayermillError('ANALYSIS_CANCELLED', 'cancelled by request'))
       }
       const watch = setInterval(() => void look().catch(() => undefined), cancelInterval)
       let hasBegun = true
       try {
         const data = readPayload('analysis', job.data)
-        hasBegun = await blocksEnded(queueOf(broker), data)
+        hasBegun = await blocksEnded(analysesOf(broker), data)
         if (hasBegun) {
-          const title = `${data.kind} of ${data.run}${data.block === undefined ? '' : `, block ${data.block + 1} of ${data.blocks}`}`
+          const title = titleOf(data)
           note?.(`${title}: begins`)
           await carryOut({ ...data, out: outOf(data) }, stopping)
           note?.(`${title}: done`)

@@ -1,4 +1,5 @@
 export { type AnalysisWorker, type AnalysisWorkerOptions, type CarryOutAnalysis, QueueAnalyses, startAnalysisWorker } from './analyses.js'
+export { type BlockStanding, QueueBlocks, type SharedBlocks, type SharedComparison } from './shared-blocks.js'
 export { AllowedAddresses, type AllowedAddressesOptions } from './allowed-addresses.js'
 export { AllowedPlaces, type AllowedPlacesOptions } from './allowed-places.js'
 export { guardRuns, guardSchedules, type SpecCheck } from './guarded.js'

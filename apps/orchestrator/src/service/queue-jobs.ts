@@ -40,7 +40,8 @@ function failureOf({ failedReason, returnvalue }: QueuedJob<unknown>): { code: s
 function describe(job: QueuedJob<unknown>, state: JobState | 'unknown'): QueueJob {
   const { processedOn, finishedOn, timestamp, delay } = job
   const payload = record(cleaned(job.data))
-  const { run } = payload
+  // A block of what a command compares is of no run.
+  const run = payload['sets'] === undefined ? payload['run'] : undefined
   return {
     id: job.id ?? '',
     name: job.name,

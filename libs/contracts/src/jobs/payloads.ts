@@ -96,10 +96,22 @@ export const RunJob = z.strictObject({
 })
 export type RunJob = z.output<typeof RunJob>
 
-/** Audit or compare the features of a finished run. */
+/** Choices of a comparison by a job, those of a command that shares its blocks among them. */
+const comparison = compareSettings.extend({
+  /** Table to predict: its rows are matched with those of the sets. */
+  targets: storeUrl.optional(),
+  folds: index.optional(),
+  penalties: z.array(z.number().positive()).max(1000).optional(),
+  /** Bytes for matrices. */
+  memory: z.number().nonnegative().optional(),
+})
+
+/** Audit or compare the features of a finished run, or one block of what a command compares. */
 export const AnalysisJob = z.strictObject({
   v: z.literal(1),
+  /** The run's id; of a command's comparison a name of its own. */
   run: name,
+  /** The run's store; of a command's comparison the folder of its results. */
   store: storeUrl,
   kind: z.enum(analysisKinds),
   /** The layer of an audit; those of a comparison, all where left out. */
@@ -110,8 +122,14 @@ export const AnalysisJob = z.strictObject({
   blocks: z.int().min(0).max(100).default(0),
   /** Place of the block that this job is of; the job without puts the blocks together. */
   block: z.int().min(0).max(99).optional(),
+  /** Places that a command compares, and how they were written, which names the sets, where that is another text. */
+  sets: z
+    .array(z.strictObject({ place: storeUrl, written: storeUrl.optional() }))
+    .min(1)
+    .max(1000)
+    .optional(),
   audit: auditSettings(storeUrl).optional(),
-  compare: compareSettings.optional(),
+  compare: comparison.optional(),
   /** It is to end. */
   cancel: z.boolean().optional(),
 })

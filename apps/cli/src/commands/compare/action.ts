@@ -1,14 +1,15 @@
-import { type Dissimilarity, dissimilarities, pairBlock, squareRdm } from '@layermill/analysis'
-import { compareMeasures as measures, flagBytes, flagCount } from '@layermill/contracts'
+import { type MatrixProduct, pairBlock, squareRdm } from '@layermill/analysis'
+import { compareMeasures as allMeasures } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError, npyHeader, version } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
 import { csvRow } from '@layermill/orchestrator/results'
+import type { Broker } from '@layermill/queue'
 import { openStore, type Store } from '@layermill/storage'
 import { compareDefaults } from '../../compare/defaults.js'
 import { type Aligned, alignSets } from '../../compare/align.js'
-import { type NamedSet, openSets } from '../../compare/feature-sets.js'
+import { type NamedSet, openSets, type OpenSets } from '../../compare/feature-sets.js'
 import { comparePairs, type Comparison, type Measure } from '../../compare/measures.js'
-import { comparisonKey, noJournal, openJournal } from '../../compare/journal.js'
+import { comparisonKey, noJournal, openJournal, requireBegun } from '../../compare/journal.js'
 import { predictTargets, type SetPredictivity } from '../../compare/predictivity.js'
 import { compareHtml, matrixOf, values } from '../../compare/report.js'
 import { scaledSets, type ScaledSet } from '../../compare/scale.js'
@@ -16,87 +17,10 @@ import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { stoppable } from '../../output/stoppable.js'
-
-export interface CompareCommandOptions {
-  readonly layers?: string
-  readonly measures?: string
-  readonly rdm: string
-  readonly minibatch?: string
-  readonly partial?: string
-  readonly targets?: string
-  readonly folds: string
-  readonly penalties?: string
-  readonly permutations: string
-  readonly bootstrap: string
-  readonly seed: string
-  readonly memory?: string
-  readonly out?: string
-  readonly writeRdm?: string
-  readonly json?: boolean
-  readonly server?: string
-  readonly tokenFile?: string
-  /** Share of a comparison that several processes work at: what it finds is in its journal alone. Not a flag. */
-  readonly block?: { readonly place: number; readonly count: number } | undefined
-}
+import { type CompareCommandOptions, type ComparisonBlock, formOf, type RdmForm, refuse, settingsOf } from './settings.js'
 
 /** Most rows for which all measures are computed where none are named: singular vectors take the cube of their number. */
 const allMeasuresRows = 500
-
-const refuse = (flag: string, got: string, choices: readonly string[]): LayermillError =>
-  new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(got)}, expected ${choices.join(', ')}`)
-
-function dissimilarityOf(text: string): Dissimilarity {
-  const found = dissimilarities.find(kind => kind === text)
-  if (found === undefined) throw refuse('--rdm', text, dissimilarities)
-  return found
-}
-
-function measuresOf(text: string | undefined): ReadonlySet<Measure> | undefined {
-  return text === undefined
-    ? undefined
-    : new Set(
-        text.split(',').map(part => {
-          const found = measures.find(measure => measure === part.trim())
-          if (found === undefined) throw refuse('--measures', part, measures)
-          return found
-        }),
-      )
-}
-
-type RdmForm = 'condensed' | 'square'
-
-function formOf(text: string | undefined): RdmForm | undefined {
-  if (text === undefined || text === 'condensed' || text === 'square') return text
-  throw refuse('--write-rdm', text, ['condensed', 'square'])
-}
-
-function penaltiesOf(text: string | undefined): readonly number[] | undefined {
-  return text?.split(',').map(part => {
-    const value = Number(part)
-    if (part.trim() !== '' && value > 0 && Number.isFinite(value)) return value
-    throw new LayermillError('SPEC_INVALID', `--penalties: got ${JSON.stringify(part)}, expected numbers above 0 with commas`)
-  })
-}
-
-/** The options, checked before anything is read. */
-function settingsOf(options: CompareCommandOptions) {
-  const form = formOf(options.writeRdm)
-  if (form !== undefined && options.out === undefined && options.server === undefined) {
-    throw new LayermillError('SPEC_INVALID', '--write-rdm: expected --out, the folder to write to')
-  }
-  return {
-    rdm: dissimilarityOf(options.rdm),
-    measures: measuresOf(options.measures),
-    minibatch: options.minibatch === undefined ? undefined : flagCount('--minibatch', options.minibatch, 4, 1_000_000),
-    permutations: flagCount('--permutations', options.permutations, 0, 1_000_000),
-    bootstrap: flagCount('--bootstrap', options.bootstrap, 0, 1_000_000),
-    memoryBytes: options.memory === undefined ? undefined : flagBytes('--memory', options.memory),
-    seed: options.seed,
-    folds: flagCount('--folds', options.folds, 2, 1000),
-    penalties: penaltiesOf(options.penalties),
-    form,
-  }
-}
 
 /** A set's name as a file's, without folders. */
 const fileName = (name: string): string => name.replaceAll(/[^\w.+-]+/g, '_').replace(/^\.+/, '_')
@@ -238,62 +162,186 @@ async function onServer(output: Output, places: readonly string[], options: Comp
   return submitAnalysis(output, run, body, { server, tokenFile, json })
 }
 
+/** Address of the queue whose servers share the blocks; undefined where this process is alone. */
+async function queueOf({ queue, server, out, block }: CompareCommandOptions): Promise<string | undefined> {
+  if (block !== undefined || queue === 'embedded') return undefined
+  const { oneOfFleet, queueOf: meant } = await import('../../run/submit.js')
+  const found = meant({ queue, server })
+  if (found === undefined || found === 'embedded') return undefined
+  if (server !== undefined) throw oneOfFleet(found)
+  if (out !== undefined) return found
+  // The queue of the environment is for comparisons that write results.
+  if (queue === undefined) return undefined
+  throw new LayermillError('SPEC_INVALID', '--queue: expected --out, the folder in which servers keep what they find', {
+    hint: 'a folder of a disk that all share, or s3://bucket/prefix',
+  })
+}
+
+const openQueue = async (address: string, output: Output): Promise<Broker> =>
+  (await import('@layermill/inference')).openFleetQueue(address, text => output.note(text))
+
+/** Sets to compare, read and checked, and how. */
+interface Prepared {
+  readonly settings: ReturnType<typeof settingsOf>
+  readonly aligned: Input
+  readonly measures: ReadonlySet<Measure>
+  /** Place of the set that is held constant. */
+  readonly partial: number | undefined
+  /** The folder of the results, where there is one, and the comparison's name in its journals. */
+  readonly store: Store | undefined
+  readonly key: string
+}
+
+/** Means of a comparison: arithmetic, an end, and somebody who is told of it. */
+interface Running {
+  readonly product: MatrixProduct
+  readonly signal: AbortSignal
+  readonly onProgress: (step: string, done: number, total: number) => void
+}
+
+const here = (place: string): string => absolutePlace(place, process.cwd())
+
+async function prepare(
+  output: Output,
+  { sets }: OpenSets,
+  targets: OpenSets | undefined,
+  options: CompareCommandOptions,
+  store: Store | undefined,
+): Promise<Prepared> {
+  const settings = settingsOf(options)
+  const aligned = await inputOf(sets, targets?.sets ?? [], options.targets)
+  for (const [name, count] of aligned.leftOut)
+    output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
+  if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
+  const all = aligned.rows <= allMeasuresRows ? allMeasures : (['cka', 'rsa'] as const)
+  const measures = settings.measures ?? new Set<Measure>(all)
+  const partial = partialOf(aligned.sets, options.partial)
+  const { form: _form, ...named } = settings
+  const wanted = { ...named, partial, targets: options.targets === undefined ? undefined : here(options.targets), measures: [...measures] }
+  const key = store === undefined ? '' : await comparisonKey(aligned, wanted, aligned.targets)
+  return { settings, aligned, measures, partial, store, key }
+}
+
+/** Does one block, whose values are then in its journal. */
+async function carryOutBlock({ settings, aligned, measures, partial, store, key }: Prepared, block: ComparisonBlock, running: Running) {
+  const { place, count, isShared } = block
+  if (store === undefined) return
+  if (isShared) await requireBegun(store, key)
+  const journal = await openJournal(store, key, { block: place, isShared })
+  try {
+    await comparePairs(aligned.sets, {
+      ...settings,
+      ...running,
+      journal,
+      measures,
+      partial,
+      block: pairBlock(place, count, aligned.sets.length),
+      onProgress: (step, done, total) => running.onProgress(`block ${place + 1} of ${count}, ${step}`, done, total),
+    })
+    await journal.end()
+  } finally {
+    await journal.flush()
+  }
+}
+
+/** Has servers of a queue share the blocks. */
+async function share(
+  output: Output,
+  broker: Broker,
+  prepared: Prepared,
+  places: readonly string[],
+  { layers, targets, partial }: CompareCommandOptions,
+  running: Running,
+): Promise<void> {
+  const { settings, store, measures } = prepared
+  if (store === undefined) return
+  const { overQueue } = await import('../../compare/over-queue.js')
+  const { rdm, minibatch, permutations, bootstrap, seed, folds, penalties, memoryBytes: memory } = settings
+  const numbers = { minibatch, permutations, bootstrap, folds, penalties: penalties && [...penalties], memory }
+  const compare = { measures: [...measures], rdm, partial, seed, targets: targets === undefined ? undefined : here(targets), ...numbers }
+  const sets = places.map(place => ({ place: here(place), ...(here(place) === place ? {} : { written: place }) }))
+  await overQueue({
+    output,
+    broker,
+    store,
+    key: prepared.key,
+    count: prepared.aligned.sets.length,
+    measures,
+    job: { sets, compare, ...(layers === undefined ? {} : { layers }) },
+    carryOut: block => carryOutBlock(prepared, block, running),
+    ...running,
+  })
+}
+
+/** Compares everything that no journal knows, and writes and says what was found. */
+async function compareAll(output: Output, prepared: Prepared, { json }: CompareCommandOptions, running: Running): Promise<void> {
+  const { settings, aligned, measures, partial, store, key } = prepared
+  const { form, folds, penalties, seed, rdm } = settings
+  const journal = store === undefined ? noJournal : await openJournal(store, key)
+  let comparison: Comparison
+  let predictivity: SetPredictivity[] | undefined
+  try {
+    comparison = await comparePairs(aligned.sets, {
+      ...settings,
+      ...running,
+      journal,
+      measures,
+      partial,
+      ...(store === undefined || form === undefined ? {} : { onRdm: (set, values) => writeRdm(store, form, set, values) }),
+    })
+    if (aligned.targets !== undefined)
+      predictivity = await predictTargets(aligned.sets, aligned.targets, { ...running, journal, folds, penalties, seed })
+  } finally {
+    await journal.flush()
+  }
+  for (const [name, rows] of comparison.undefinedRows) {
+    output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
+  }
+  const record = recordOf(aligned, comparison, predictivity, { rdm, measures: [...measures], seed })
+  if (store !== undefined) await writeAll(store, aligned, comparison, record)
+  await journal.finish()
+  if (json === true) output.json(record)
+  else sayPairs(output, comparison, predictivity)
+  if (json !== true && store !== undefined) output.note(`${store.url}/report.html`)
+}
+
+/** An output that takes the line of progress away before it says anything. */
+function belowProgress(output: Output, progress: StepProgress): Output {
+  const after =
+    <Said>(say: (said: Said) => void) =>
+    (said: Said): void => {
+      progress.finish()
+      say(said)
+    }
+  return { line: after(text => output.line(text)), json: after(value => output.json(value)), note: after(text => output.note(text)) }
+}
+
 /** `layermill compare A [B ...]`: all pairs of feature sets. */
 export async function compareCommand(output: Output, places: readonly string[], options: CompareCommandOptions): Promise<number> {
+  const address = await queueOf(options)
   if (options.server !== undefined) return onServer(output, places, { ...options, server: options.server })
-  const { form, measures: chosen, folds, penalties, ...settings } = settingsOf(options)
-  const store = options.out === undefined ? undefined : openStore(absolutePlace(options.out, process.cwd()))
+  settingsOf(options)
+  const { block, out, layers, targets: targetsPlace } = options
+  const store = out === undefined ? undefined : openStore(here(out))
+  await using broker = address === undefined ? undefined : await openQueue(address, output)
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
+  const said = belowProgress(output, progress)
   try {
     await stoppable(output, 'the block under way is finished', async signal => {
-      await using opened = await openSets(places, options.layers)
-      await using targets = options.targets === undefined ? undefined : await openSets([options.targets], undefined)
-      const aligned = await inputOf(opened.sets, targets?.sets ?? [], options.targets)
-      for (const [name, count] of aligned.leftOut)
-        output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
-      if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
-      const all = aligned.rows <= allMeasuresRows ? measures : (['cka', 'rsa'] as const)
-      const used = chosen ?? new Set<Measure>(all)
-      const partial = partialOf(aligned.sets, options.partial)
-      const wanted = { ...settings, partial, targets: options.targets, folds, penalties, measures: [...used] }
-      const journal =
-        store === undefined
-          ? noJournal
-          : await openJournal(store, await comparisonKey(aligned, wanted, aligned.targets), options.block?.place)
-      const shared = {
+      // Before anything is read for a folder that is not the command's.
+      if (block?.isShared === true && store !== undefined) await requireBegun(store)
+      await using opened = await openSets(places, layers, options.written)
+      await using targets = targetsPlace === undefined ? undefined : await openSets([targetsPlace], undefined)
+      const prepared = await prepare(said, opened, targets, options, store)
+      const running = {
         product: fast.product,
-        journal,
         signal,
         onProgress: (step: string, done: number, total: number) => progress.update(step, done, total),
       }
-      let comparison: Comparison
-      let predictivity: SetPredictivity[] | undefined
-      try {
-        comparison = await comparePairs(aligned.sets, {
-          ...settings,
-          ...shared,
-          measures: used,
-          partial,
-          block: options.block && pairBlock(options.block.place, options.block.count, aligned.sets.length),
-          ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
-        })
-        if (aligned.targets !== undefined)
-          predictivity = await predictTargets(aligned.sets, aligned.targets, { ...shared, folds, penalties, seed: settings.seed })
-      } finally {
-        await journal.flush()
-      }
-      progress.finish()
-      if (options.block !== undefined) return
-      for (const [name, rows] of comparison.undefinedRows) {
-        output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
-      }
-      const record = recordOf(aligned, comparison, predictivity, { rdm: settings.rdm, measures: [...used], seed: settings.seed })
-      if (store !== undefined) await writeAll(store, aligned, comparison, record)
-      await journal.finish()
-      if (options.json) output.json(record)
-      else sayPairs(output, comparison, predictivity)
-      if (!options.json && store !== undefined) output.note(`${store.url}/report.html`)
+      if (block !== undefined) return await carryOutBlock(prepared, block, running)
+      if (broker !== undefined) await share(said, broker, prepared, places, options, running)
+      return await compareAll(said, prepared, options, running)
     })
   } finally {
     progress.finish()

@@ -1,7 +1,7 @@
 import type { CommandDefinition } from '../../command/command.js'
 import { compareDefaults } from '../../compare/defaults.js'
-import { jsonFlag, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
-import type { CompareCommandOptions } from './action.js'
+import { jsonFlag, queueText, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
+import type { CompareCommandOptions } from './settings.js'
 
 export const compare: CommandDefinition = {
   name: 'compare',
@@ -75,6 +75,12 @@ export const compare: CommandDefinition = {
       choices: ['condensed', 'square'],
       otherwise: 'none',
     },
+    {
+      flag: '--queue <url>',
+      group: 'fleet',
+      text: `${queueText}; its servers share the blocks of pairs with this command, from six sets on`,
+      otherwise: '$LAYERMILL_QUEUE where there is --out; where that is not set either, or it is embedded, all is compared in this process',
+    },
     { ...serverFlag, text: 'layermill serve that compares its own runs, by their ids; the results are in the folder compare of the first' },
     tokenFileFlag,
     jsonFlag,
@@ -82,6 +88,7 @@ export const compare: CommandDefinition = {
   examples: [
     'compare ./features --out ./comparison',
     'compare ./features-before ./features-after --layers "res*,pool5" --json',
+    'compare s3://bucket/before s3://bucket/after --out s3://bucket/comparison --queue redis://localhost:6379',
     'compare layer3.npy brain.npz --rdm euclidean --permutations 1000 --bootstrap 1000',
   ],
   action: async (output, options: CompareCommandOptions, sets: string[]) =>
