@@ -6,7 +6,14 @@ export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'
 export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter } from './features/part-writer.js'
 export { openRanges, readFeatureRows, withHead } from './features/read.js'
 export { allocateSafetensors, type SafetensorsBuffer } from './features/safetensors.js'
-export { type FeatureBlock, type FeaturePlace, streamFeatures, type StreamOptions } from './features/stream.js'
+export {
+  type FeatureBlock,
+  type FeaturePlace,
+  streamFeatures,
+  type StreamOptions,
+  streamVectors,
+  type VectorBlock,
+} from './features/stream.js'
 export type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './features/types.js'
 export { encodeVectorTable, groupVectors, type VectorRows } from './features/vector-table.js'
 export { compareUtf8 } from './keys.js'
@@ -14,7 +21,7 @@ export { openStore } from './open.js'
 export { type Ahead, mapOrdered } from './prefetch.js'
 export { type CommitRecord, committedFile, type CommittedFile, countsOf, encodeCommit, parseCommit, sha256Hex } from './records/commit.js'
 export { encodeIndex, type IndexRow, parseIndex } from './records/index-rows.js'
-export { listParts, readCommit, readIndex, readManifest } from './records/read.js'
+export { listParts, openIndex, type PartIndex, readCommit, readIndex, readManifest } from './records/read.js'
 export { encodeErrors, encodeManifest, type ErrorRow, type ManifestRow, parseErrors, parseManifest } from './records/rows.js'
 export type { SourceAccess } from './s3/client.js'
 export { storeWaits } from './s3/slow-store.js'

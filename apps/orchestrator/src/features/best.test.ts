@@ -15,3 +15,13 @@ it.each([1, 3, 10, 200])('keeps the best %i of many, whatever their order', coun
 it('has nothing where nothing was added', () => {
   expect(new Best<number>(3, (a, b) => a - b).list()).toEqual([])
 })
+
+it('tells the last of the best once there are as many as are kept', () => {
+  const best = new Best<number>(2, (a, b) => a - b)
+  best.add(5)
+  expect(best.last).toBeUndefined()
+  best.add(7)
+  expect(best.last).toBe(7)
+  best.add(3)
+  expect(best.last).toBe(5)
+})

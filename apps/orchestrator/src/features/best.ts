@@ -26,6 +26,12 @@ export class Best<Item> {
     if (this.items.length >= 2 * this.count) this.cut()
   }
 
+  /** The last of the best, once there are as many as are kept: nothing behind it will be among them. */
+  get last(): Item | undefined {
+    this.cut()
+    return this.worst
+  }
+
   /** The best so far, the best first. */
   list(): Item[] {
     this.cut()

@@ -233,3 +233,28 @@ it('has no distance from a row that is not finite, and 1 as the cosine distance 
   }
   expect([...new RowDistances('cosine', new Float32Array(5)).of(new Float32Array(10))]).toEqual([1, 1])
 })
+
+it('makes rows of the indexes of parts that may have one of the best, and counts those of the others', async () => {
+  const near = (i: number): Image => ({ key: `${i}.png`, values: Float32Array.of(1, 0, 0, 0, 0, i / 100) })
+  const far = (i: number): Image => ({ key: `far-${i}.png`, values: Float32Array.of(0, 1, 0, 0, 0, i) })
+  const set = await writeSet([near(1), near(2), far(1), far(2), near(0), far(3)], [2])
+  const query = Float32Array.of(1, 0, 0, 0, 0, 0)
+  const found = {
+    neighbours: [
+      { key: '0.png', part: 4 },
+      { key: '1.png', part: 0 },
+    ],
+    images: 6,
+  }
+  expect(await searchFeatures(set, query, { metric: 'l2', top: 2 })).toMatchObject(found)
+  // Its columns cannot be read, its number of rows can.
+  const path = indexPath(set.parts[1]!)
+  const damaged = Uint8Array.from((await set.store.get(path))!)
+  damaged.fill(0xff, 4, 200)
+  await set.store.put(path, damaged)
+  expect(await searchFeatures(set, query, { metric: 'l2', top: 2 })).toMatchObject(found)
+  await expect(searchFeatures(set, query, { metric: 'l2', top: 6 })).rejects.toMatchObject({ code: 'RECORD_INVALID' })
+  const row = { key: 'far-1.png', part: 2, row: 0, width: 1, height: 1, sha256: 'ab'.repeat(32) }
+  await set.store.put(path, encodeIndex([row]))
+  await expect(searchFeatures(set, query, { metric: 'l2', top: 2 })).rejects.toMatchObject({ code: 'FEATURES_INVALID' })
+})

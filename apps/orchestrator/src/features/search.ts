@@ -2,14 +2,13 @@ import { LayermillError } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import {
   compareUtf8,
-  type FeatureBlock,
-  type IndexRow,
   mapOrdered,
   openRanges,
   readFeatureRows,
   readIndex,
   type StreamOptions,
-  streamFeatures,
+  streamVectors,
+  type VectorBlock,
 } from '@layermill/storage'
 import { Best } from './best.js'
 import type { StoredLayer } from './feature-set.js'
@@ -69,7 +68,7 @@ const byDistance = (a: Neighbour, b: Neighbour): number =>
  * and twice as many neighbours as are asked for, and the same however the set is cut into parts.
  *
  * @param query as many numbers as a row has
- * @throws LayermillError `ROW_INVALID`, `FEATURES_INVALID`, and as `streamFeatures`
+ * @throws LayermillError `ROW_INVALID`, `FEATURES_INVALID`, and as `streamVectors`
  */
 export async function searchFeatures(set: StoredLayer, query: Float32Array, options: SearchOptions): Promise<SearchResult> {
   checkQuery(set, query, options.metric)
@@ -77,14 +76,21 @@ export async function searchFeatures(set: StoredLayer, query: Float32Array, opti
   const best = new Best<Neighbour>(options.top, byDistance)
   let images = 0
   let notFinite = 0
-  const addRow = ({ part }: FeatureBlock, { key, label, row }: IndexRow, found: number): void => {
-    if (Number.isFinite(found)) best.add({ key, ...(label === undefined ? {} : { label }), part, row, distance: found })
-    else notFinite++
+  /** Adds rows of a block that may be among the best; their images alone are looked up. */
+  const addRows = async ({ part, index, start }: VectorBlock, found: Float64Array, most: number): Promise<void> => {
+    if (!found.some(distance => distance <= most)) return
+    const rows = await index.rows()
+    for (const [i, distance] of found.entries()) {
+      if (!(distance <= most)) continue
+      const { key, label, row } = rows[start + i]!
+      best.add({ key, ...(label === undefined ? {} : { label }), part, row, distance })
+    }
   }
-  for await (const block of streamFeatures(set.store, set.place, set.parts, { ...options, reuse: true })) {
+  for await (const block of streamVectors(set.store, set.place, set.parts, { ...options, reuse: true })) {
     const found = distances.of(block.values)
-    for (const [i, row] of block.rows.entries()) addRow(block, row, found[i]!)
-    images += block.rows.length
+    await addRows(block, found, Math.min(best.last?.distance ?? Infinity, Number.MAX_VALUE))
+    for (const distance of found) if (!Number.isFinite(distance)) notFinite++
+    images += block.count
     options.onProgress?.(images)
   }
   return { neighbours: best.list(), images, notFinite }

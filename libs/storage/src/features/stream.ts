@@ -2,7 +2,7 @@ import { freeArrays, LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath } from '@layermill/contracts'
 import { mapOrdered } from '../prefetch.js'
 import type { IndexRow } from '../records/index-rows.js'
-import { readIndex } from '../records/read.js'
+import { openIndex, type PartIndex } from '../records/read.js'
 import type { Store } from '../store.js'
 import { openRanges, readFeatureRows } from './read.js'
 import { type FeatureRows, lengthOf, type RangeSource } from './types.js'
@@ -39,10 +39,19 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** The same, with the part's index in the place of its rows: making these takes longer than reading the values. */
+export interface VectorBlock extends Omit<FeatureBlock, 'rows'> {
+  readonly index: PartIndex
+  /** Row of the part, and so of the index, that the block begins with. */
+  readonly start: number
+  /** Rows in the block. */
+  readonly count: number
+}
+
 /** Rows to be read from a part. */
 interface Wanted {
   readonly part: number
-  readonly index: readonly IndexRow[]
+  readonly index: PartIndex
   readonly start: number
   readonly end: number
   /** The file, where it is read in ranges; else it is small enough to be read whole. */
@@ -52,7 +61,7 @@ interface Wanted {
 /** Cuts the parts into blocks of rows, reading indexes a little ahead. */
 async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<number>, rowsABlock: number): AsyncGenerator<Wanted> {
   const opened = mapOrdered(parts, partsAhead, async part => {
-    const index = await readIndex(store, part)
+    const index = await openIndex(store, part)
     // A file of one layer that is one block costs one request.
     const whole = place.format === 'npy' && index.length <= rowsABlock
     return {
@@ -89,7 +98,7 @@ async function readWanted(
   return readFeatureRows(format, bytes, layer, rows)
 }
 
-async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted, room: Uint8Array | undefined): Promise<FeatureBlock> {
+async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted, room: Uint8Array | undefined): Promise<VectorBlock> {
   const { shape, data } = await readWanted(store, place, wanted, room)
   const where = `${store.url}/${featurePath(place.layer, wanted.part, place.format)}`
   const [rows = 0, ...rowShape] = shape
@@ -105,7 +114,8 @@ async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted, room
       `${where}: rows of ${place.layer} are ${rowShape.join('x')}, expected ${place.rowShape.join('x')}`,
     )
   }
-  return { part: wanted.part, rows: wanted.index.slice(wanted.start, wanted.end), length: lengthOf(rowShape), values: data }
+  const { part, index, start, end } = wanted
+  return { part, index, start, count: end - start, length: lengthOf(rowShape), values: data }
 }
 
 /**
@@ -122,11 +132,25 @@ export async function* streamFeatures(
   parts: Iterable<number>,
   options: StreamOptions = {},
 ): AsyncGenerator<FeatureBlock> {
+  for await (const { part, index, start, count, length, values } of streamVectors(store, place, parts, options))
+    yield { part, rows: (await index.rows()).slice(start, start + count), length, values }
+}
+
+/**
+ * As `streamFeatures`, with rows of an index made only where they are asked for.
+ * @throws as `streamFeatures`
+ */
+export async function* streamVectors(
+  store: Store,
+  place: FeaturePlace,
+  parts: Iterable<number>,
+  options: StreamOptions = {},
+): AsyncGenerator<VectorBlock> {
   const rowBytes = Math.max(1, lengthOf(place.rowShape)) * 4
   const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? blockBytes) / rowBytes))
   const wanted = wantedBlocks(store, place, parts, rowsABlock)
   const rooms = options.reuse === true ? new Rooms(rowsABlock * rowBytes + headerBytes) : undefined
-  const read = async (each: Wanted): Promise<{ block: FeatureBlock; room: Uint8Array | undefined }> => {
+  const read = async (each: Wanted): Promise<{ block: VectorBlock; room: Uint8Array | undefined }> => {
     const room = rooms?.take()
     return { block: await readBlock(store, place, each, room), room }
   }

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import { commitPath, indexPath, manifestPath, partOfPath } from '@layermill/contracts'
 import type { Store } from '../store.js'
 import { type CommitRecord, parseCommit } from './commit.js'
-import { type IndexRow, parseIndex } from './index-rows.js'
+import { countIndexRows, type IndexRow, parseIndex } from './index-rows.js'
 import { type ManifestRow, parseManifest } from './rows.js'
 
 /**
@@ -31,10 +31,27 @@ export async function readManifest(store: Store, part: number): Promise<Manifest
  * @throws LayermillError `FILE_MISSING`, `RECORD_INVALID`, and what the store throws
  */
 export async function readIndex(store: Store, part: number): Promise<IndexRow[]> {
+  return (await openIndex(store, part)).rows()
+}
+
+/** Index of a part, whose rows are made when they are first asked for. */
+export interface PartIndex {
+  readonly length: number
+  /** @throws LayermillError `RECORD_INVALID` where the file is not an index */
+  rows(): Promise<IndexRow[]>
+}
+
+/**
+ * The index of a part, read and its rows counted.
+ * @throws LayermillError `FILE_MISSING`, `RECORD_INVALID` where the file is no Parquet file, and what the store throws
+ */
+export async function openIndex(store: Store, part: number): Promise<PartIndex> {
   const path = indexPath(part)
   const bytes = await store.get(path)
   if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
-  return parseIndex(bytes, `${store.url}/${path}`)
+  const name = `${store.url}/${path}`
+  let rows: Promise<IndexRow[]> | undefined
+  return { length: countIndexRows(bytes, name), rows: () => (rows ??= parseIndex(bytes, name)) }
 }
 
 /** The parts that have a file below a folder of the layout (`commits/`, `errors/`), as the store lists them: by their paths. */
