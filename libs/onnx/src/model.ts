@@ -15,6 +15,7 @@ import { parseModel } from './read/parse.js'
 import { readSkeleton } from './read/skeleton.js'
 import type { Info } from './shapes/info.js'
 import { inferValues } from './shapes/infer.js'
+import { blockedValues } from './shapes/runtime.js'
 import { type Forward, forwardPass } from './train/forward.js'
 import { tensorNumbers } from './train/numbers.js'
 import { float16, isFloat, type ModelDef, type TensorDef } from './types.js'
@@ -60,7 +61,9 @@ export class OnnxModel {
     this.image = findImageInput(graph, path)
     const types = this.inferred(this.defaultSize).whole
     const reached = dependents(graph, this.image.name)
-    const real = new Set([...graph.producers.keys()].filter(name => isFloat(types.get(name)?.type) || types.get(name)?.type === 0))
+    const blocked = blockedValues(graph)
+    const isReal = (name: string): boolean => isFloat(types.get(name)?.type) || types.get(name)?.type === 0
+    const real = new Set([...graph.producers.keys()].filter(name => isReal(name) && !blocked.has(name)))
     this.names = new LayerNames(path, graph, new Set([...real].filter(name => reached.has(name))), real)
   }
 

@@ -22,7 +22,7 @@ export interface OnnxNetwork extends Network {
 export const isOnnxNetwork = (network: Pick<Network, 'graph'>): network is OnnxNetwork => network.graph instanceof OnnxGraph
 
 /** Operators of which a multiply-add is counted as two operations: convolutions and products of matrices. */
-const convolutions = new Set(['Conv', 'FusedConv', 'ConvInteger', 'QLinearConv', 'ConvTranspose'])
+const convolutions = new Set(['Conv', 'FusedConv', 'ConvInteger', 'QLinearConv', 'ConvTranspose', 'DeformConv'])
 const products = new Set(['MatMul', 'MatMulInteger', 'QLinearMatMul', 'FusedMatMul', 'Gemm', 'FusedGemm'])
 
 const count = (info: Info | undefined): number =>
@@ -124,6 +124,7 @@ export class OnnxGraph implements NetworkGraph {
       const each = elementCount(second.slice(1) as number[])
       return 2 * each * (node.op === 'ConvTranspose' ? count(infos.get(node.inputs[0] ?? '')) : made)
     }
+    if (node.op === 'MatMulNBits') return 2 * made * (node.attributes.get('K')?.numbers[0] ?? 0)
     if (!products.has(node.op)) return 0
     const inner = infos.get(node.inputs[0] ?? '')?.dims?.at((node.attributes.get('transA')?.numbers[0] ?? 0) === 1 ? 0 : -1)
     return 2 * made * (inner ?? 0)

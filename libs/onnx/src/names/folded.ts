@@ -1,6 +1,6 @@
 import type { Graph } from '../read/normalise.js'
 import type { LayerValues } from './modules.js'
-import { scopesOf } from './scopes.js'
+import { ownScopesOf } from './scopes.js'
 import { weightOf } from './weights.js'
 
 /** A convolution with a normalisation folded into its weights. */
@@ -31,7 +31,7 @@ export function findFolded(graph: Graph, layerValues: LayerValues): Folded[] {
   for (const node of graph.nodes) {
     const value = node.outputs[0] ?? ''
     if (!convolutions.has(node.op) || !layerValues.has(value)) continue
-    const path = scopesOf(node)?.paths.at(-1)
+    const path = ownScopesOf(node)?.paths.at(-1)
     const weight = weightOf(graph, node.inputs[1] ?? '')
     if (path === undefined || weight === undefined) continue
     const own = /^(.+)\.weight$/.exec(weight)?.[1]

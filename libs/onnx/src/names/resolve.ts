@@ -2,8 +2,9 @@ import { globMatcher, isGlob, LayermillError, nearestNames, printableName } from
 import type { Graph } from '../read/normalise.js'
 import { type Folded, findFolded, foldedNorm } from './folded.js'
 import { type Call, findModules, type LayerValues, type Modules } from './modules.js'
-import { scopesOf } from './scopes.js'
-import { borrowerOf, modulesOfWeights } from './weights.js'
+import { blockedValues } from '../shapes/runtime.js'
+import { isNobodys, ownScopesOf, scopesOf } from './scopes.js'
+import { borrowerOf, type LateWeight, lateWeights, modulesOfWeights } from './weights.js'
 
 /** A layer that was asked for. */
 export interface Layer {
@@ -18,6 +19,9 @@ export interface Layer {
 /** Most candidates that an error names. */
 const shown = 8
 
+/** Operators that ONNX Runtime's optimizer fuses an activation into. */
+const activated = new Set(['FusedConv', 'FusedGemm'])
+
 const quoted = (names: readonly string[]): string =>
   `${names.slice(0, shown).map(printableName).join(', ')}${names.length > shown ? ` and ${names.length - shown} others` : ''}`
 
@@ -25,6 +29,8 @@ const quoted = (names: readonly string[]): string =>
 export class LayerNames {
   readonly modules: Modules
   readonly folded: readonly Folded[]
+  private readonly laterCalls: ReadonlyMap<string, string>
+  private readonly late: ReadonlyMap<string, LateWeight>
   private readonly weights = new Map<string, Call>()
   /** Modules that are never called, with those that use their weights instead. */
   private readonly borrowed = new Map<string, string>()
@@ -41,7 +47,10 @@ export class LayerNames {
     private readonly layerValues: LayerValues,
     private readonly realValues: LayerValues = layerValues,
   ) {
-    this.modules = findModules(graph, layerValues)
+    const { modules, laterCalls } = findModules(graph, layerValues)
+    this.modules = modules
+    this.laterCalls = laterCalls
+    this.late = lateWeights(graph, modules)
     this.folded = findFolded(graph, layerValues)
     for (const [path, call] of modulesOfWeights(graph, layerValues)) {
       const borrower = borrowerOf(graph, path, call)
@@ -107,7 +116,22 @@ export class LayerNames {
     return [{ name: asked, value: values[0]! }]
   }
 
+  /** The module or activation that was fused into the node of a path, which gives the value behind it. */
+  private fusedInto(path: string, value: string): string | undefined {
+    const node = this.graph.nodes[this.graph.producers.get(value) ?? -1]
+    const own = node === undefined ? undefined : ownScopesOf(node)?.paths
+    if (node === undefined || own?.includes(path) !== true) return undefined
+    const named = scopesOf(node, value)?.paths
+    if (named?.includes(path) === false) return named.at(-1)
+    return path === own.at(-1) && activated.has(node.op) ? node.attributes.get('activation')?.text || 'its activation' : undefined
+  }
+
   private remark(path: string, value: string): string | undefined {
+    const last = this.fusedInto(path, value)
+    if (last !== undefined) return `the value after ${last}, which was fused into it`
+    const late = this.late.get(value)
+    if (late?.weight.startsWith(`${path}.`) === true)
+      return `a value within it: ${late.weight} is used behind it, by what gives ${late.user}`
     const folded = this.folded.find(item => item.path === path)
     if (folded?.named === 'convolution') return 'the value after the normalisation that was folded into this convolution'
     if (folded !== undefined) return `the value after ${folded.convolution}, which was folded into this normalisation`
@@ -127,8 +151,9 @@ export class LayerNames {
   private unclaimed(value: string): string | undefined {
     const takers = (this.graph.consumers.get(value) ?? []).map(node => this.graph.nodes[node]!)
     const producer = this.graph.producers.get(value)
-    const dynamo = producer !== undefined && scopesOf(this.graph.nodes[producer]!)?.exporter === 'dynamo'
-    return dynamo && takers.every(node => scopesOf(node) === undefined) ? takers[0]?.outputs[0] : undefined
+    const exporter = producer === undefined ? undefined : scopesOf(this.graph.nodes[producer]!)?.exporter
+    const loses = exporter === 'dynamo' || exporter === 'torchscript'
+    return loses && takers.every(isNobodys) ? takers[0]?.outputs[0] : undefined
   }
 
   private layer(name: string, path: string, value: string): Layer {
@@ -152,7 +177,10 @@ export class LayerNames {
   private module(asked: string): Layer[] | undefined {
     const path = this.modules.has(asked) ? asked : asked.replaceAll('.', '/')
     const calls = this.modules.get(path)
-    if (calls === undefined) return undefined
+    if (calls === undefined) {
+      const later = this.laterCalls.get(asked)
+      return later === undefined ? undefined : this.call(later)?.map(layer => ({ ...layer, name: asked }))
+    }
     if (calls.length === 1) return [this.layer(asked, path, calls[0]!.value)]
     return calls.map((call, i) => this.layer(`${asked}#${i}`, path, call.value))
   }
@@ -227,6 +255,12 @@ export class LayerNames {
     const refuse = (reason: string, hint: string): LayermillError => new LayermillError('LAYER_UNKNOWN', `${this.file} ${reason}`, { hint })
     const list = '`layermill models FILE` lists all'
     if (this.graph.initializers.has(asked)) return refuse(`has '${asked}' as a weight: it is the same for every image`, list)
+    if (blockedValues(this.graph).has(asked)) {
+      return refuse(
+        `has the value '${printableName(asked)}' with its channels in blocks, as one kind of processor wants them`,
+        'export the model again, or save it with ONNX Runtime at ORT_ENABLE_EXTENDED at most',
+      )
+    }
     if (this.graph.producers.has(asked) || this.graph.inputs.some(({ name }) => name === asked)) {
       return refuse(`has the value '${printableName(asked)}', but it is no layer: it holds no real numbers of the image`, list)
     }

@@ -46,19 +46,34 @@ function tensorflowPaths(name: string): string[] {
   return segments.map((_, i) => segments.slice(0, i + 1).join('/'))
 }
 
-/** The modules that a node's name or metadata puts it in; undefined where they say nothing. */
-export function scopesOf(node: NodeDef): Scopes | undefined {
+/** Name of a value by TorchScript's exporter: its node's, and which output it is. It stays when ONNX Runtime's optimizer fuses nodes. */
+const torchscriptValue = /^(\/.+)_output_\d+$/s
+/** Text that ONNX Runtime's optimizer puts around the name of a node that others were fused into. */
+const optimized = /^fused (?=\/)|\/[A-Za-z]+Fusion\/$/g
+/** TorchScript's paths, by the value's name if it says them: of fused nodes it is the last one's. */
+function torchscriptScopes(node: NodeDef, output: string): Scopes | undefined {
+  const name = torchscriptValue.exec(output)?.[1] ?? node.name.replaceAll(optimized, '')
+  const paths = name.startsWith('/') ? torchscriptPaths(name) : []
+  return paths.length === 0 ? undefined : { exporter: 'torchscript', paths }
+}
+
+/** The modules that a node's name or metadata, or the name of its output puts it in; undefined where they say nothing. */
+export function scopesOf(node: NodeDef, output = node.outputs[0] ?? ''): Scopes | undefined {
   const list = node.metadata.get(scopes)
   if (list !== undefined) return { exporter: 'dynamo', paths: dynamoPaths(list) }
-  if (node.name.startsWith('/')) {
-    const paths = torchscriptPaths(node.name)
-    return paths.length === 0 ? undefined : { exporter: 'torchscript', paths }
-  }
+  if (node.name.replaceAll(optimized, '').startsWith('/') || torchscriptValue.test(output)) return torchscriptScopes(node, output)
   if (
     node.name.includes('/') &&
-    node.outputs.some(output => output.startsWith(node.name.split('/')[0]!) || output === node.name.split('/').at(-2))
+    node.outputs.some(name => name.startsWith(node.name.split('/')[0]!) || name === node.name.split('/').at(-2))
   ) {
     return { exporter: 'tf2onnx', paths: tensorflowPaths(node.name) }
   }
   return undefined
 }
+
+/** The modules that a node's own name or metadata puts it in, whatever its output is called. */
+export const ownScopesOf = (node: NodeDef): Scopes | undefined => scopesOf(node, '')
+
+/** Whether nothing says whose a node is: neither it nor an exporter that names all of its nodes. */
+export const isNobodys = (node: NodeDef): boolean =>
+  scopesOf(node) === undefined && !node.name.startsWith('/') && !node.outputs.some(name => torchscriptValue.test(name))

@@ -1,5 +1,5 @@
 import type { Graph } from '../read/normalise.js'
-import { type Call, type LayerValues, valueOf } from './modules.js'
+import { type Call, type LayerValues, type Modules, valueOf } from './modules.js'
 import { scopesOf } from './scopes.js'
 
 /** Operators that pass a weight on: to another type, another layout. */
@@ -52,4 +52,27 @@ export function modulesOfWeights(graph: Graph, layerValues: LayerValues): Map<st
 export function borrowerOf(graph: Graph, path: string, { nodes }: Call): string | undefined {
   const innermost = nodes.map(node => scopesOf(graph.nodes[node]!)?.paths.at(-1))
   return innermost.every(scope => scope !== undefined && path.startsWith(`${scope}.`)) ? innermost[0] : undefined
+}
+
+/** A weight of a module that is used behind the module's own value, as ONNX Runtime's optimizer fuses a bias into what follows. */
+export interface LateWeight {
+  readonly weight: string
+  /** The value of the node that uses it. */
+  readonly user: string
+}
+
+/** Late weights by the value that their module is left with. */
+export function lateWeights(graph: Graph, modules: Modules): Map<string, LateWeight> {
+  const values = new Map([...modules].map(([path, calls]) => [path, new Set(calls.map(({ value }) => value))]))
+  const found = new Map<string, LateWeight>()
+  for (const node of graph.nodes) {
+    const paths = scopesOf(node)?.paths ?? []
+    for (const weight of node.inputs) {
+      const path = graph.initializers.has(weight) ? moduleOf(weight) : undefined
+      const own = path === undefined || paths.includes(path) ? undefined : values.get(path)
+      const taken = node.inputs.find(input => own?.has(input) === true)
+      if (taken !== undefined) found.set(taken, { weight, user: node.outputs.find(name => name !== '')! })
+    }
+  }
+  return found
 }

@@ -87,9 +87,14 @@ export function rawTensor(name: string, type: number, dims: readonly number[], d
   return { name, type, dims, proto: concatenate(message([...fields, bytesField(tensorFields.raw, raw)])) }
 }
 
+/** Largest int64, by which exporters say that there is no end: as a double it is one more, which would become the smallest. */
+const mostInt64 = 2n ** 63n - 1n
+
+const int64Of = (number: number): bigint => (number >= 2 ** 63 ? mostInt64 : BigInt(number))
+
 /** An int64 tensor of one dimension, or a scalar. */
 export function intTensor(name: string, numbers: readonly number[], dims: readonly number[] = [numbers.length]): TensorDef {
-  const raw = new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer)
+  const raw = new Uint8Array(BigInt64Array.from(numbers, int64Of).buffer)
   const proto = concatenate(
     message([
       ...dims.map(dim => intField(tensorFields.dims, dim)),

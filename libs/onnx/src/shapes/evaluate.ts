@@ -154,6 +154,15 @@ function moved(context: Context, inputs: readonly Required<Info>[]): readonly nu
   }
 }
 
+/** First and last (exclusive) of the dimensions that a Shape node gives. */
+export function shapeRange(context: Context, rank: number): [first: number, end: number] {
+  const bound = (name: string, otherwise: number): number => {
+    const asked = int(context, name, otherwise)
+    return Math.max(0, Math.min(rank, asked < 0 ? asked + rank : asked))
+  }
+  return [bound('start', 0), bound('end', rank)]
+}
+
 /**
  * The numbers of a node's first output where its inputs' are known and few: the arithmetic of shapes. `type` is the output's.
  */
@@ -162,9 +171,7 @@ export function evaluate(context: Context, type: number): readonly number[] | un
   if (node.op === 'Shape') {
     const dims = inputs[0]?.dims
     if (dims === undefined || dims.includes(undefined)) return undefined
-    const rank = dims.length
-    const bound = (name: string, otherwise: number): number => Math.max(0, Math.min(rank, axisOf(int(context, name, otherwise), rank)))
-    return (dims as number[]).slice(bound('start', 0), int(context, 'end', rank) === rank ? rank : bound('end', rank))
+    return (dims as number[]).slice(...shapeRange(context, dims.length))
   }
   if (node.op === 'Size') {
     const count = product(inputs[0]?.dims ?? [undefined])

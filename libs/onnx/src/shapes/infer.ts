@@ -1,9 +1,8 @@
 import type { Graph } from '../read/normalise.js'
 import { bool, float, int64, int8, uint8, int32, type ValueDef } from '../types.js'
-import { evaluate } from './evaluate.js'
+import { evaluate, shapeRange } from './evaluate.js'
 import { axisOf, broadcast, type Context, dimsOf, type Info, int, numbersOf, type Size, unknown } from './info.js'
 import {
-  einsum,
   expanded,
   flattened,
   gathered,
@@ -22,6 +21,17 @@ import {
   transposed,
   unsqueezed,
 } from './moves.js'
+import { centred, einsum, folded, fourier, grid, pooledRegions, recurrent } from './rarer.js'
+import {
+  blockedDomain,
+  fusedProduct,
+  gatheredRows,
+  halved,
+  multiHeadAttention,
+  packedAttention,
+  packedProduct,
+  unblocked,
+} from './runtime.js'
 import { convDims, poolDims, transposedConvDims } from './windows.js'
 import { controls, infoOf } from './within.js'
 
@@ -60,6 +70,7 @@ function gatherNd(context: Context): Dims {
 }
 
 function attention(context: Context): Dims {
+  if (context.node.domain !== '') return packedAttention(context)
   const query = dimsOf(context, 0)
   const value = dimsOf(context, 2)
   if (query === undefined || value === undefined) return undefined
@@ -67,6 +78,13 @@ function attention(context: Context): Dims {
   const heads = int(context, 'q_num_heads', 0)
   const valueHeads = int(context, 'kv_num_heads', heads)
   return [query[0], query[1], value[2] === undefined || valueHeads === 0 ? undefined : (value[2] / valueHeads) * heads]
+}
+
+function shapeLength(context: Context): Dims {
+  const from = dimsOf(context, 0)
+  if (from === undefined) return undefined
+  const [first, end] = shapeRange(context, from.length)
+  return [Math.max(0, end - first)]
 }
 
 const list = (names: string, rule: Rule): [string, Rule][] => names.split(' ').map(name => [name, rule])
@@ -94,17 +112,21 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     same,
   ),
   ...list('SkipLayerNormalization EmbedLayerNormalization BiasGelu PRelu EyeLike RandomNormalLike RandomUniformLike QuickGelu', same),
+  ...list('SkipSimplifiedLayerNormalization BiasAdd GroupNorm SkipGroupNorm CumProd BitwiseNot ReorderInput', same),
   ...list(
     'Add Sub Mul Div Mod Pow Max Min Sum Mean And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual Where BitShift BitwiseAnd BitwiseOr',
     broadcasted,
   ),
   ...list('GlobalAveragePool GlobalMaxPool GlobalLpPool', globalPool),
   ...list('MaxPool AveragePool LpPool', poolDims),
-  ...list('Conv FusedConv ConvInteger', context => convDims(context)),
+  ['BitwiseXor', broadcasted],
+  ...list('Conv FusedConv ConvInteger DeformConv', context => convDims(context)),
   ['QLinearConv', context => convDims(context, 3)],
   ['ConvTranspose', transposedConvDims],
   ...list('Gemm FusedGemm', gemm),
-  ...list('MatMul MatMulInteger FusedMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 1))),
+  ['FusedMatMul', fusedProduct],
+  ...list('MatMulNBits MatMulBnb4', packedProduct),
+  ...list('MatMul MatMulInteger', context => multiplied(dimsOf(context, 0), dimsOf(context, 1))),
   ['QLinearMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 3))],
   ...list('QLinearAdd QLinearMul', context => broadcast([dimsOf(context, 0), dimsOf(context, 3)])),
   ...list('QLinearSigmoid QLinearLeakyRelu QLinearSoftmax', same),
@@ -130,7 +152,7 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...list('ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare', reduced),
   ...list('ArgMax ArgMin', arg),
   ['TopK', topK],
-  ['Shape', context => (dimsOf(context, 0) === undefined ? undefined : [dimsOf(context, 0)!.length])],
+  ['Shape', shapeLength],
   ['Size', () => []],
   ['ConstantOfShape', context => numbersOf(context, 0)],
   ['Range', context => [rangeLength(context)]],
@@ -138,6 +160,18 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['SpaceToDepth', context => blocks(context, 1 / int(context, 'blocksize', 1))],
   ['Einsum', einsum],
   ['Attention', attention],
+  ['QAttention', packedAttention],
+  ['MultiHeadAttention', multiHeadAttention],
+  ['BiasSplitGelu', halved],
+  ['GatherBlockQuantized', gatheredRows],
+  ['ReorderOutput', unblocked],
+  ...list('LSTM GRU RNN', context => recurrent(context)[0]),
+  ['DFT', fourier],
+  ['Col2Im', folded],
+  ['AffineGrid', grid],
+  ['CenterCropPad', centred],
+  ...list('MaxRoiPool RoiAlign', pooledRegions),
+  ['Det', context => dimsOf(context, 0)?.slice(0, -2)],
   ['OneHot', context => (dimsOf(context, 0) === undefined ? undefined : [...dimsOf(context, 0)!, numbersOf(context, 1)?.[0]])],
   [
     'GridSample',
@@ -190,6 +224,10 @@ function typeOf(context: Context): number {
     case 'DynamicQuantizeMatMul':
     case 'MatMulIntegerToFloat':
       return float
+    case 'GatherBlockQuantized':
+      return inputs[2]?.type ?? float
+    case 'QAttention':
+      return inputs[3]?.type ?? float
     case 'OneHot':
       return inputs[2]?.type ?? 0
     case 'EyeLike':
@@ -201,24 +239,35 @@ function typeOf(context: Context): number {
   }
 }
 
+/** Operators that have the last step behind all. */
+const recurrents = new Set(['LSTM', 'GRU', 'RNN'])
+/** Operators whose fourth output is what they normalise. */
+const skipping = new Set(['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization'])
+
+const infoWith = (type: number, dims: Dims): Info => ({ type, ...(dims === undefined ? {} : { dims }) })
+
 /** Facts of further outputs. */
 function others(context: Context, first: Info, count: number): Info[] {
   const { op } = context.node
-  if (op === 'Split') return split(context).map(dims => ({ type: first.type, ...(dims === undefined ? {} : { dims }) }))
+  if (recurrents.has(op)) {
+    const last = infoWith(first.type, recurrent(context)[1])
+    return [first, ...Array.from({ length: count - 1 }, () => last)]
+  }
+  if (op === 'Split') return split(context).map(dims => infoWith(first.type, dims))
   return [
     first,
     ...Array.from({ length: count - 1 }, (_, i): Info => {
       if (op === 'TopK') return { ...first, type: int64 }
-      if (op === 'MaxPool') return { type: int64, ...(first.dims === undefined ? {} : { dims: first.dims }) }
-      if (op === 'Dropout')
-        return { type: context.opset < 10 ? first.type : bool, ...(first.dims === undefined ? {} : { dims: first.dims }) }
+      if (op === 'MaxPool') return infoWith(int64, first.dims)
+      if (op === 'Dropout') return infoWith(context.opset < 10 ? first.type : bool, first.dims)
+      if (skipping.has(op) && i === 2) return first
       if (op === 'DynamicQuantizeLinear') return { type: i === 0 ? float : uint8, dims: [] }
       return { type: op.endsWith('Normalization') ? first.type : 0 }
     }),
   ]
 }
 
-const ownDomains = new Set(['', 'com.microsoft'])
+const ownDomains = new Set(['', 'com.microsoft', blockedDomain])
 
 /** All that is known of a node's outputs. */
 export function inferNode(context: Context): Info[] {

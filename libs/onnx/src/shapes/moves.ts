@@ -174,15 +174,3 @@ export function gemm(context: Context): Dims {
   if (a === undefined || b === undefined) return undefined
   return [a[int(context, 'transA', 0)], b[int(context, 'transB', 0) === 1 ? 0 : 1]]
 }
-
-/** By the letters of an equation such as `bhwc,hkc->bhwk`. */
-export function einsum(context: Context): Dims {
-  const equation = (context.node.attributes.get('equation')?.text ?? '').replaceAll(' ', '')
-  const [left, right] = equation.split('->')
-  if (right === undefined || equation.includes('.')) return undefined
-  const sizes = new Map<string, Size>()
-  left!
-    .split(',')
-    .forEach((letters, i) => Array.from(letters).forEach((letter, at) => sizes.set(letter, sizes.get(letter) ?? dimsOf(context, i)?.[at])))
-  return Array.from(right, letter => sizes.get(letter))
-}
