@@ -5,9 +5,27 @@ import { readFileSync } from 'node:fs'
  * where `short`.
  */
 export function imagenetLabels(short = true): string[] {
-  const text = readFileSync(new URL('../data/imagenet-classes.txt', import.meta.url), 'utf8')
-  const names = text.trimEnd().split('\n')
-  return names.filter(name => !name.startsWith('#')).map(name => (short ? name.split(',')[0]! : name))
+  const names = linesOf('imagenet-classes.txt')
+  return short ? names.map(firstSynonym) : names
+}
+
+/** Synset ids of the same classes, `n01440764` for `tench`: ImageNet's own folders are called so. */
+export const imagenetSynsets = (): string[] => linesOf('imagenet-synsets.txt')
+
+function linesOf(file: string): string[] {
+  const text = readFileSync(new URL(`../data/${file}`, import.meta.url), 'utf8')
+  return text
+    .trimEnd()
+    .split('\n')
+    .filter(line => !line.startsWith('#'))
+}
+
+const firstSynonym = (name: string): string => name.split(',')[0]!
+
+/** Whether names are of ImageNet's 1,000 classes in their order, by the first and the last; an export may have all synonyms or one. */
+function areImagenets(names: readonly string[]): boolean {
+  const isCalled = (place: number, name: string): boolean => firstSynonym(names[place]!).trim().toLowerCase() === name
+  return names.length === 1000 && isCalled(0, 'tench') && isCalled(999, 'toilet tissue')
 }
 
 /** Names of a network's classes: ImageNet's where there are 1,000 of them, else `class 0`, `class 1`, ... */
@@ -15,11 +33,18 @@ export function classLabels(classes: number): string[] {
   return classes === 1000 ? imagenetLabels() : Array.from({ length: classes }, (_, i) => `class ${i}`)
 }
 
-/** Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by its number. */
+/**
+ * Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by its synset id where
+ * the classes are ImageNet's, by the first of its synonyms where no two have it, or by its number.
+ */
 export function classFinder(names: readonly string[]): (label: string) => number | undefined {
   const indices = new Map(names.map((name, i) => [name, i]))
+  const others = new Map<string, number | undefined>()
+  const add = (name: string, i: number): void => void others.set(name, others.has(name) ? undefined : i)
+  names.map(firstSynonym).forEach(add)
+  if (areImagenets(names)) imagenetSynsets().forEach(add)
   return label => {
-    const byName = indices.get(label)
+    const byName = indices.get(label) ?? others.get(label)
     if (byName !== undefined) return byName
     const number = /^\d{1,9}$/.test(label) ? Number(label) : undefined
     return number !== undefined && number < names.length ? number : undefined

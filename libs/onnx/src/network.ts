@@ -38,6 +38,12 @@ export class OnnxGraph implements NetworkGraph {
   ) {}
 
   resolve(layer: string): readonly NamedLayer[] {
+    // The classifier of a file that has none.
+    if (layer === '') {
+      throw new LayermillError('LAYER_UNKNOWN', `${this.model.path} gives no scores of classes, which are needed here`, {
+        hint: 'extract its layers, or train a head on one of them with `layermill finetune`',
+      })
+    }
     const part = splitTokens(layer)
     if (part !== undefined && !this.model.names.isValue(layer)) {
       return this.model.names.resolve(part.layer).map(found => ({ ...found, name: `${found.name}:${part.tokens}`, tokens: part.tokens }))

@@ -61,6 +61,35 @@ describe('a head on a layer of an ONNX file', () => {
     expect(evaluated.stdout).toContain('triangle')
   })
 
+  it('is judged as it is by evaluate, by the names in it, those of a file, or numbers', async () => {
+    const model = new URL('../../conformance/onnx-files/models/hand-class-names-in-metadata.onnx', import.meta.url).pathname
+    const prepare = ['--prepare', 'torchvision:ResNet50_Weights.IMAGENET1K_V2', '--device', 'cpu']
+    const list = join(await folder(), 'names.txt')
+    await writeFile(list, ['disc', 'square', 'triangle', 'none'].join('\n'))
+    const known = join(await folder(), 'known')
+    for (const [name, seed] of [
+      ['tench', 1],
+      ['3', 2],
+    ] as const) {
+      await mkdir(join(known, name), { recursive: true })
+      await writeFile(join(known, name, 'a.png'), await shapeImage('disc', seed))
+    }
+    const judged = async (source: string, ...more: string[]): Promise<string[]> => {
+      const { code, stdout, stderr } = await runCli(['evaluate', source, '--model', model, ...prepare, '--json', ...more])
+      expect(code, stderr).toBe(0)
+      const { classes } = JSON.parse(stdout.trim().split('\n').at(-1)!) as { classes: { name: string; support: number }[] }
+      return classes.filter(({ support }) => support > 0).map(({ name }) => name)
+    }
+    expect(await judged(shapes, '--labels', list)).toEqual(['disc', 'square', 'triangle'])
+    expect(await judged(known)).toEqual(['tench', 'a, b: c'])
+    const unnamed = await runCli(['evaluate', shapes, '--model', model, ...prepare])
+    expect(unnamed.stderr).toMatch(/has no classes disc, square, triangle.*CLASS_UNKNOWN/s)
+    const missing = await runCli(['evaluate', shapes, '--model', join(await folder(), 'nothing'), '--device', 'cpu'])
+    expect(missing.stderr).toMatch(/MODEL_UNKNOWN/)
+    const predicted = await runCli(['predict', shapes, '--model', vit, '--device', 'cpu'])
+    expect(predicted.stderr).toMatch(/model\.onnx gives no scores of classes.*LAYER_UNKNOWN/s)
+  })
+
   it('refuses what an ONNX file cannot give', async () => {
     const out = join(await folder(), 'refused')
     const named = await runCli(finetune(out, '--export', 'chainer.npz'))

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { classLabels } from '@layermill/inference'
+import { classLabels, namesOnnxFile } from '@layermill/inference'
 import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { getNetwork, type ModelTarget, modelTarget, networkIds } from '@layermill/models'
@@ -60,11 +60,32 @@ interface ModelFacts {
   readonly target: ModelTarget | undefined
 }
 
-async function modelFacts(model: string): Promise<ModelFacts> {
-  if (networkIds.includes(model)) return { names: classLabels(getNetwork(model).classes), autoOrient: false, target: undefined }
+/** Weights that are of the thousand classes for certain. */
+const isPublished = (weights: string): boolean => weights === 'imagenet' || weights.startsWith('random')
+
+/** Facts of a network of a table, or of an ONNX file: the classes are what its weights, or what lies beside it, say. */
+async function loadedFacts(output: Output, spec: PredictSpec): Promise<ModelFacts> {
+  const { withComposition } = await import('../../run/carry-out.js')
+  const needs = async () => ({ model: spec })
+  const { labels, target } = await withComposition(output, spec, needs, ({ provider }) => provider.outline(spec.model, spec.weights))
+  return { names: labels, autoOrient: false, target }
+}
+
+async function modelFacts(output: Output, spec: PredictSpec): Promise<ModelFacts> {
+  const { labels, ...facts } = { ...(await knownFacts(output, spec)), labels: spec.labels }
+  return labels === undefined ? facts : { ...facts, names: labels }
+}
+
+async function knownFacts(output: Output, spec: PredictSpec): Promise<ModelFacts> {
+  const { model, weights } = spec
+  if (networkIds.includes(model)) {
+    if (!isPublished(weights)) return loadedFacts(output, spec)
+    return { names: classLabels(getNetwork(model).classes), autoOrient: false, target: undefined }
+  }
+  if (namesOnnxFile(model)) return loadedFacts(output, spec)
   await using store = openStore(model)
   const bytes = await store.get(modelFile)
-  if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${modelFile}`)
+  if (bytes === undefined) return loadedFacts(output, spec)
   const { classes, preparation, network, thresholds } = JSON.parse(new TextDecoder().decode(bytes)) as {
     classes: string[]
     preparation: { autoOrient: boolean }
@@ -221,7 +242,7 @@ export async function evaluateCommand(output: Output, source: string | undefined
   const flags = { ...options, top: String(ranks), out: out === undefined ? undefined : `${out.replace(/\/$/, '')}/${predictionsFile}` }
   const parsed = absolutePlaces((await specFromFlags('predict', source, flags)) as PredictSpec, process.cwd())
   const spec = await resolveRegistered(parsed, { ...options, server: undefined })
-  const facts = await modelFacts(spec.model)
+  const facts = await modelFacts(output, spec)
   const asked = {
     ...spec,
     top: topOf(facts.target, facts.names.length, ranks),
