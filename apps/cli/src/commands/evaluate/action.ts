@@ -85,7 +85,7 @@ async function knownFacts(output: Output, spec: PredictSpec): Promise<ModelFacts
   if (namesOnnxFile(model)) return loadedFacts(output, spec)
   await using store = openStore(model)
   const bytes = await store.get(modelFile)
-  if (bytes === undefined) return loadedFacts(output, spec)
+  if (bytes === undefined) return await loadedFacts(output, spec)
   const { classes, preparation, network, thresholds } = JSON.parse(new TextDecoder().decode(bytes)) as {
     classes: string[]
     preparation: { autoOrient: boolean }
