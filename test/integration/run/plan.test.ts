@@ -1,6 +1,6 @@
 /** Output of a run before it computes: `--plan` and `--self-check`. */
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
@@ -66,6 +66,44 @@ describe('layermill extract --plan', () => {
     expect(again.stderr).toContain('update: no image is new, changed or deleted')
     const other = await runCli(smallRun(source, out, '--pool', 'max', '--plan'))
     expect(other.stderr).toContain('[RUN_CONFLICT]')
+  })
+})
+
+describe('layermill extract --plan', () => {
+  it('leaves out what --without names, and says nothing of a reduction that the run there was fitted with', async () => {
+    const { source, out } = await places('plan-without', 6)
+    const list = join(await folder(), 'plan-without', 'without.csv')
+    await writeFile(list, 'key\nimage00001.png\nimage00004.png\n')
+    const plan = async (...more: string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout, stderr } = await runCli(smallRun(source, out, '--reduce', 'pca:3', '--plan', '--json', ...more))
+      expect(code, stderr).toBe(0)
+      return JSON.parse(stdout) as Record<string, unknown>
+    }
+    expect(await plan('--without', list)).toMatchObject({ action: 'create', images: 4, reduction: { sample: 4 } })
+    expect((await runCli(smallRun(source, out, '--reduce', 'pca:3'))).code).toBe(0)
+    await writeImages(source, 1, 'new')
+    const found = { added: 1, changed: 0, deleted: 2, retried: 0 }
+    const planned = await plan('--update', '--without', list)
+    expect(planned).toMatchObject({ action: 'update', found, images: 1, outputBytes: 12 })
+    expect(planned).not.toHaveProperty('reduction')
+    expect(await plan('--overwrite')).toMatchObject({ action: 'replace', images: 7, reduction: { sample: 7 } })
+    expect((await runCli(smallRun(source, out, '--reduce', 'pca:3', '--update', '--without', list))).code).toBe(0)
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({ found, counts: { done: 5, computed: 1 } })
+  })
+})
+
+describe('layermill predict --plan', () => {
+  it('sees the unfinished run beside its file, and where the file may not be', async () => {
+    const { source, out } = await places('plan-predict', 3)
+    const file = `${out}.csv`
+    const network = ['--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--oversample']
+    const predict = (...more: string[]) => runCli(['predict', source, ...network, ...more])
+    await writeFile(join(source, 'broken.png'), 'no picture')
+    expect((await predict('--out', file, '--part-size', '1')).code).toBe(1)
+    const plan = await predict('--out', file, '--part-size', '1', '--max-errors', '1', '--plan', '--json')
+    expect(JSON.parse(plan.stdout)).toMatchObject({ action: 'resume' })
+    expect((await predict('--out', file, '--top', '2', '--plan')).stderr).toContain('[RUN_CONFLICT]')
+    expect((await predict('--out', join(`${file}.run`, 'predictions', 'mine.csv'), '--plan')).stderr).toContain('[RUN_CONFLICT]')
   })
 })
 

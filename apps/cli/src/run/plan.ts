@@ -1,5 +1,5 @@
 import { requireFloat16 } from '@layermill/engines'
-import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
+import { type ExtractSpec, type PredictSpec, type RunPlan, type RunSpec, runStoreUrl } from '@layermill/contracts'
 import { exitCodes, LayermillError } from '@layermill/core'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
@@ -15,8 +15,10 @@ function existingLine({ action, existing, found }: PlanReport): string | undefin
   const { images, done } = existing
   if (action === 'complete')
     return `already done with ${formatPlural(done, 'image')}: nothing to compute (--update looks for new and changed ones)`
-  if (action === 'resume') return `an unfinished run is there: ${formatCount(done)} of its ${formatPlural(images, 'image')} would be kept`
-  if (action === 'retry') return 'the failed images would be tried again'
+  if (action === 'resume')
+    return `an unfinished run is there: the results of ${formatCount(done)} of its ${formatPlural(images, 'image')} so far would be kept`
+  if (action === 'retry')
+    return `${formatCount(found?.retried ?? images - done)} of ${formatPlural(images, 'image')} had failed and would be tried again`
   if (action === 'renew') return `all ${formatPlural(images, 'image')} would be computed again, with another version of the model`
   return found && `update of ${formatPlural(images, 'image')}: ${foundText(found)}`
 }
@@ -70,8 +72,8 @@ async function planHere(output: Output, spec: ExtractSpec | PredictSpec): Promis
     async () => ({ model: spec }),
     async ({ environment, provider }) => {
       if (spec.precision === 'fp16') requireFloat16(await provider.openEngine())
-      const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
-      return planReport(spec, store, environment)
+      await using store = spec.out === undefined ? undefined : await environment.openStore(runStoreUrl(spec))
+      return await planReport(spec, store, environment)
     },
   )
 }

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import type { RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { decodeTable, type Store } from '@layermill/storage'
 import { parseCsv } from './csv.js'
@@ -91,6 +92,18 @@ export function keysWithout(images: readonly AuditedImage[], worst: number | und
     ...others.filter(({ key, finding }) => finding === undefined || finding === 'leak' || !firsts.has(key)),
   ]
   return new Set(taken.map(({ key }) => key))
+}
+
+/**
+ * Keys that a run's spec leaves out; undefined where it names no audit.
+ * @throws LayermillError as `readAudited` and `keysWithout` do
+ */
+export async function keysLeftOut(
+  { spec }: Pick<RunRecord, 'spec'>,
+  openStore: (url: string) => Promise<Store>,
+): Promise<Set<string> | undefined> {
+  if (spec.without === undefined) return undefined
+  return keysWithout(await readAudited(spec.without, openStore), spec.worst, spec.without)
 }
 
 /**

@@ -11,7 +11,7 @@ import {
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered } from '@layermill/storage'
-import { keysWithout, readAudited } from './audited-images.js'
+import { keysLeftOut } from './audited-images.js'
 import type { InferenceSpec } from './check-inference.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
@@ -208,10 +208,7 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
 
   /** Reads which images the spec leaves out. */
   private async readWithout(): Promise<void> {
-    const { spec } = this.run.record
-    if (spec.without === undefined) return
-    const audited = await readAudited(spec.without, url => this.options.environment.openStore(url))
-    this.listing.without = keysWithout(audited, spec.worst, spec.without)
+    this.listing.without = await keysLeftOut(this.run.record, url => this.options.environment.openStore(url))
   }
 
   private onChange(totals: TrackerTotals): void {

@@ -1,12 +1,13 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord, UpdateFound } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
-import type { ImageSource, SourceItem, Store } from '@layermill/storage'
+import type { SourceItem, Store } from '@layermill/storage'
 import { layersToFit, reduceSampleOf, samplePasses, sampleRowBytes, scratchBytes } from '@layermill/inference'
 import type { RunEnvironment } from './environment.js'
 import { decideAction, type RunAction } from './decide.js'
+import { refuseForeignFile } from './foreign-files.js'
 import { newRecord, withFitsOf } from './open-run.js'
+import { listingOf, plannedImages, type Standing } from './plan-items.js'
 import { readRunRecord } from './record-store.js'
-import { failedItems, imagesToUpdate } from './update-plan.js'
 
 /** Images to try out for the time: this many batches, and as many images where it is still to be found how many a batch has. */
 const probeBatches = 3
@@ -16,11 +17,11 @@ export interface PlanReport {
   readonly model: string
   /** `create` where nothing is at the destination; what the run would do to the one that is there. */
   readonly action: RunAction
-  /** Images that the run that is there has already, with their results; left out where there is none. */
-  readonly existing?: { readonly images: number; readonly done: number } | undefined
-  /** Images that an update would find; only of one. */
+  /** Images of the run that is there, and those whose results it has; left out where there is none, or it would be replaced. */
+  readonly existing?: Standing | undefined
+  /** Images that an update or a retry would find; only of one. */
   readonly found?: UpdateFound | undefined
-  /** Images to read and compute: of an update or a retry those alone, else all. */
+  /** Images to read and compute: those whose results are not there, or are to be replaced. */
   readonly images: number
   /** Of the image files. */
   readonly sourceBytes: number
@@ -38,30 +39,30 @@ export interface PlanReport {
   readonly batchSize: number | 'auto'
 }
 
-/** Images of a plan, one after the other; what an update has found is returned behind the last one. */
-async function* itemsOf(
-  action: RunAction,
-  source: ImageSource,
-  store: Store | undefined,
-): AsyncGenerator<SourceItem, UpdateFound | undefined> {
-  if (action === 'update' && store !== undefined) return yield* imagesToUpdate(store, source)
-  if (action === 'retry' && store !== undefined) yield* await failedItems(store, source)
-  else if (action !== 'complete') yield* source.items()
-  return undefined
+/** A run that would be made or gone on with. */
+interface Meant {
+  readonly record: RunRecord
+  readonly network: Network
+  readonly action: RunAction
+  readonly existing: RunRecord | undefined
 }
 
-/** The run at the destination, and what becomes of it. */
-async function existingRun(made: RunRecord, store: Store | undefined): Promise<Pick<PlanReport, 'action' | 'existing'>> {
+/** The run that a spec means, as `openRun` would open it. */
+async function meantRun(spec: ExtractSpec | PredictSpec, store: Store | undefined, environment: RunEnvironment): Promise<Meant> {
+  if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
+  const { record: made, network } = await newRecord(spec, environment)
   const existing = store && (await readRunRecord(store))
-  if (existing === undefined || store === undefined) return { action: 'create' }
-  const action = decideAction(existing, { spec: made.spec as ExtractSpec, identity: withFitsOf(made, existing).identity }, store.url)
-  const { images, done } = existing.counts
-  return { action, ...(action === 'replace' ? {} : { existing: { images, done } }) }
+  const record = withFitsOf(made, existing)
+  const action = store === undefined ? 'create' : decideAction(existing, { spec, identity: record.identity }, store.url)
+  const isAnew = existing === undefined || action === 'replace' || action === 'renew'
+  return isAnew
+    ? { record: made, network, action, existing }
+    : { record: { ...record, layers: existing.layers }, network, action, existing }
 }
 
 /**
  * Reports a run's input, work, output and needs without doing it: lists the whole dataset and computes a few batches for the time.
- * @param store where features go, for the space that is free there
+ * @param store the run's, for what is there and for the space that is free
  * @param signal ends the listing
  * @throws LayermillError as `openRun` does; `SOURCE_...`; the signal's reason
  */
@@ -71,14 +72,14 @@ export async function planReport(
   environment: RunEnvironment,
   signal?: AbortSignal,
 ): Promise<PlanReport> {
-  const { record, network } = await newRecord(spec, environment)
+  const { record, network, action, existing } = await meantRun(spec, store, environment)
   await using source = await environment.openSource(spec.source, spec)
   const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches
   const sample: SourceItem[] = []
   let images = 0
   let sourceBytes = 0
-  const there = await existingRun(record, store)
-  const items = itemsOf(there.action, source, store)
+  const listing = await listingOf(record, url => environment.openStore(url))
+  const items = plannedImages(action, existing, store, { source, listing })
   let next = await items.next()
   for (; next.done !== true; next = await items.next()) {
     signal?.throwIfAborted()
@@ -86,13 +87,14 @@ export async function planReport(
     sourceBytes += next.value.bytes
     if (sample.length < wanted) sample.push(next.value)
   }
-  const found = next.value
+  const { standing, found } = next.value
   const reduction = await planReduction(record, network, images)
   const probed = sample.length === 0 ? undefined : await environment.probe?.(record, source, sample)
   const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
   return {
     model: network.id,
-    ...there,
+    action,
+    ...(standing === undefined ? {} : { existing: standing }),
     ...(found === undefined ? {} : { found }),
     images,
     sourceBytes,
@@ -108,7 +110,12 @@ export async function planReport(
 
 async function planReduction(record: RunRecord, network: Network, images: number): Promise<PlanReport['reduction']> {
   const layers = layersToFit(record)
-  if (layers.length === 0 || (record.spec.kind === 'extract' && record.spec.reduction !== undefined)) return undefined
+  if (
+    layers.length === 0 ||
+    record.identity.reductionFit !== undefined ||
+    (record.spec.kind === 'extract' && record.spec.reduction !== undefined)
+  )
+    return undefined
   const sample = Math.min(images, reduceSampleOf(record))
   const rowBytes = sampleRowBytes(record, network)
   const passes = samplePasses(layers, rowBytes, sample, await scratchBytes())

@@ -157,11 +157,15 @@ function foundOf(known: KnownImages, added: number, retried: ReadonlySet<string>
  * The images that an update of a finished run would compute, new ones first; nothing is written. What was found is returned behind the
  * last one.
  */
-export async function* imagesToUpdate(store: Store, source: ImageSource): AsyncGenerator<SourceItem, UpdateFound> {
+export async function* imagesToUpdate(
+  store: Store,
+  source: ImageSource,
+  listing: Listing = { leftOut: new LeftOut() },
+): AsyncGenerator<SourceItem, UpdateFound> {
   const live = [...(await committedParts(store))].sort((a, b) => a - b)
   const known = await knownImages(store, live)
   let added = 0
-  for await (const item of newImages(listImages(source, { leftOut: new LeftOut() }), known)) {
+  for await (const item of newImages(listImages(source, listing), known)) {
     added++
     yield item
   }
@@ -180,12 +184,18 @@ export async function* imagesToUpdate(store: Store, source: ImageSource): AsyncG
   return foundOf(known, added, retried)
 }
 
-/** The images of a finished run that failed, as the listing has them now: those that a retry would compute. */
-export async function failedItems(store: Store, source: ImageSource): Promise<SourceItem[]> {
+/**
+ * The images of a finished run that failed, as the listing has them now: those that a retry would compute. What was found is returned
+ * behind the last one: those that are missing are tried again, too.
+ */
+export async function* failedItems(store: Store, source: ImageSource): AsyncGenerator<SourceItem, UpdateFound> {
   const failed = new Set<string>()
   for (const part of await committedParts(store)) for (const key of await failedKeys(store, part)) failed.add(key)
-  return [...(await currentItems(source, failed)).values()]
+  yield* (await currentItems(source, failed)).values()
+  return foundByRetry(failed)
 }
+
+const foundByRetry = ({ size }: ReadonlySet<string>): UpdateFound => ({ added: 0, changed: 0, deleted: 0, retried: size })
 
 /**
  * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
@@ -267,5 +277,5 @@ export async function planRetry(store: Store, source: ImageSource): Promise<Upda
     )
     draft.retire.push(part)
   }
-  return finishDraft(draft, { added: 0, changed: 0, deleted: 0, retried: failed.size })
+  return finishDraft(draft, foundByRetry(failed))
 }

@@ -9,9 +9,12 @@ const InferencePlan = z.object({
   action: z
     .enum(['create', 'replace', 'resume', 'complete', 'update', 'retry', 'renew', 'extend'])
     .describe('What would become of the run that is at the destination; create where there is none.'),
-  existing: z.object({ images: count, done: count }).optional().describe('Images of the run that is at the destination.'),
-  found: UpdateFound.optional().describe('Of an update: images that are new, changed, deleted, or tried again.'),
-  images: count.describe('To read and compute: of an update or a retry those alone, else all.'),
+  existing: z
+    .object({ images: count, done: count })
+    .optional()
+    .describe('Images of the run that is at the destination, and those that have results.'),
+  found: UpdateFound.optional().describe('Of an update or a retry: images that are new, changed, deleted, or tried again.'),
+  images: count.describe('To read and compute: those whose results are not there, or are to be replaced.'),
   sourceBytes: count.describe('Bytes of the image files.'),
   parts: count,
   layers: z.array(z.object({ ...LayerResult.shape, bytes: count })).describe('What is written of each layer, in all.'),
