@@ -4,6 +4,7 @@ import { setUpCuda } from './cuda.mjs'
 import { build, installNodeModules } from './install.mjs'
 import { release } from '../release/main.mjs'
 import { testNodes } from './nodes.mjs'
+import { stagePackage } from '../services/package.mjs'
 import { startServices } from './services.mjs'
 import { setUpTfjs } from './tfjs.mjs'
 import { SetupError, root, run, step } from './terminal.mjs'
@@ -52,6 +53,13 @@ async function test(parameters) {
   }
 }
 
+/** Whole commands are measured as users have them, bundled. @param {readonly string[]} parameters names of benchmarks */
+async function bench(parameters) {
+  const { folder } = await step('Laying out the package as published', stagePackage)
+  process.env.LAYERMILL_TEST_PACKAGE = folder
+  return await program('test/dist/bench/main.js', parameters)
+}
+
 /** @param {readonly string[]} parameters paths to look at instead of everything */
 async function lint(parameters) {
   const { code } = await run(tool('oxlint'), ['--type-aware', ...parameters], { show: true })
@@ -88,7 +96,7 @@ const commands = {
   demo: parameters => program('apps/cli/dist/demo/main.js', parameters),
   test,
   'test:nodes': testNodes,
-  bench: parameters => program('test/dist/bench/main.js', parameters),
+  bench,
   lint,
   format,
   release,

@@ -8,7 +8,12 @@ import { cpuKind, hasInt8Instructions } from '@layermill/engines'
 import { getNetwork } from '@layermill/models'
 import { loadWeights, writeWeightsSafetensors } from '@layermill/weights'
 
-const main = join(dirname(createRequire(import.meta.url).resolve('layermill')), 'main.js')
+const pack = process.env['LAYERMILL_TEST_PACKAGE']
+/** The command as it is published, where `npm run bench` has laid it out. */
+const main =
+  pack === undefined ? join(dirname(createRequire(import.meta.url).resolve('layermill')), 'main.js') : join(pack, 'bin/layermill.js')
+/** As the command's first line, which is not read here. */
+const heaps = { MALLOC_ARENA_MAX: '2' }
 const report = new URL('./usage-report.js', import.meta.url).href
 
 /** Whole process, from its start to its end. */
@@ -27,7 +32,7 @@ export async function commandUsage(args: readonly string[]): Promise<Usage> {
   try {
     const given = args.map(arg => (arg === 'out' ? join(folder, 'out') : arg))
     const started = performance.now()
-    const env = { ...process.env, LAYERMILL_BENCH_USAGE: path }
+    const env = { ...process.env, ...heaps, LAYERMILL_BENCH_USAGE: path }
     await promisify(execFile)(process.execPath, ['--import', report, main, ...given], { env, maxBuffer: 1 << 26 })
     const seconds = (performance.now() - started) / 1000
     return { seconds, ...(JSON.parse(await readFile(path, 'utf8')) as Omit<Usage, 'seconds'>) }

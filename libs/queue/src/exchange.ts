@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { BlobStore } from './backend.js'
 import { decodeTensors, encodeTensors, type ExchangeType } from './tensor-codec.js'
 

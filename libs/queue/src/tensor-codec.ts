@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { elementCount, errorMessage, fromBfloat16, LayermillError, type Tensor, type TensorMap, toBfloat16 } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 
 export type ExchangeType = 'float32' | 'bfloat16'
 

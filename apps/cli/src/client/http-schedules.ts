@@ -7,7 +7,7 @@ import {
   type ScheduleSummary,
   ScheduleTick,
 } from '@layermill/contracts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ServerConnection } from './server-connection.js'
 
 /** The schedules of a server, `layermill serve`. */

@@ -14,7 +14,8 @@ export function formatBytes(bytes: number): string {
 
 /** A count for people: `12,345`. */
 export function formatCount(count: number): string {
-  return Math.round(count).toLocaleString('en-US')
+  // The locale's own formatter takes 10 ms to be made.
+  return String(Math.round(count)).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
 /** A count with its noun: `1 epoch`, `1,250 images`, `2 classes`. */

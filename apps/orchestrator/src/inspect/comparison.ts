@@ -2,7 +2,7 @@ import { clusterTree, leavesOf, type Tree } from '@layermill/analysis'
 import { comparisonPath, pairNumberOf, pairNumbers, type RunComparison } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Larger files are not read to be looked at: more than a hundred thousand pairs. */
 const largestFile = 32 * 1024 * 1024

@@ -1,7 +1,7 @@
 import { parseTrainingPlan, type RunEvaluation, trainingPlanPath } from '@layermill/contracts'
 import { LayermillError, mostSafetensorsHeaderBytes, safetensorsTextBytes } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A header beyond that is none of ours. */
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 const Row = z.object({ key: z.string(), classes: z.array(z.object({ label: z.string(), probability: z.number() })) })
 /** An image's likeliest classes, likeliest first, as a run's files have them. */

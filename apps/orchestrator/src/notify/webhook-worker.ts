@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
 import { eventId, Notification, type Notify, queueNames, WebhookUrl } from '@layermill/contracts'
 import { type Broker, type JobsOptions, type QueuedJob, toJobError } from '@layermill/queue'
-import { z } from 'zod'
+import * as z from 'zod'
 import { deliver, receiverOf } from './deliver.js'
 
 const urls = z.array(WebhookUrl).max(10)

@@ -2,7 +2,7 @@ import { queueNames } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
 import { errorMessage, LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import { z } from 'zod'
+import * as z from 'zod'
 import { ScheduleStore } from './schedule-store.js'
 
 /** Place of a queue's schedules, as the queue says it: for commands that only know the queue. */

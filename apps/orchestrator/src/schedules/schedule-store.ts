@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { parseStored, ScheduleHistory, ScheduleRecord, serializeJsonRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const State = z.object({ version: z.literal(1), id: z.string() })
 

@@ -1,6 +1,6 @@
 import { queueNames, type ScheduleSpec } from '@layermill/contracts'
 import type { Broker, JobQueue, QueuedJob } from '@layermill/queue'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A tick as a job: of BullMQ's scheduler (which says when in the job's id), or of its own. */
 export const TickJob = z.object({

@@ -1,7 +1,7 @@
 import { parseStored, RunSummary, type RunWords, serializeJsonRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, type Store } from '@layermill/storage'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A run as the shelf has it: its place, and how it was when it was last looked at. */
 const ShelvedRun = z.object({ version: z.literal(1), store: z.string(), summary: RunSummary })

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { analysisKinds } from '../jobs/analysis-kinds.js'
 import { auditSettings, compareSettings } from '../jobs/analysis-settings.js'
 import { RunId } from './runs.js'

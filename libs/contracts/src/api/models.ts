@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from '../registry/records.js'
 
 const version = z.int().positive()

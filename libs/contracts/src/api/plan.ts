@@ -1,5 +1,5 @@
 import { LayerResult, UpdateFound } from '../records/run-record.js'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const count = z.int().nonnegative()
 

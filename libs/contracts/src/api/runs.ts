@@ -6,7 +6,7 @@ import { LayerResult, LeftOutFiles, RunCounts, RunIdentity, RunRecord, UpdateFou
 import { runStates } from '../records/run-state.js'
 import type { RunKind } from '../specs/spec.js'
 import { Waiting } from './waiting.js'
-import { z } from 'zod'
+import * as z from 'zod'
 import { Registered } from '../registry/records.js'
 
 const kinds = ['extract', 'predict', 'finetune'] as const satisfies readonly RunKind[]

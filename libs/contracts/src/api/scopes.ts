@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Scopes of a token: each includes those before it. */
 export const scopes = ['read', 'submit', 'admin'] as const

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Why a run does not go on just now. */
 export const waitingCodes = [

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A whole number of a query, from `from` to `to` and of at most nine digits; `text` says what is expected. */
 export const whole = (text: string, from: number, to: number) =>

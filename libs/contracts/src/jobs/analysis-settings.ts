@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 const seed = z.string().min(1).max(100).optional().describe('Seed of folds, random orders and samples. Default: 0.')
 

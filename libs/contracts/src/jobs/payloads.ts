@@ -1,5 +1,5 @@
 import { hasCredentials, LayermillError } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { priorities } from '../specs/priority.js'
 import { RunSpec } from '../specs/spec.js'
 import { analysisKinds } from './analysis-kinds.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Phases of an image's way through a worker, in their order; only training has an exchange. */
 export const phaseNames = ['read', 'decode', 'compute', 'exchange', 'write'] as const

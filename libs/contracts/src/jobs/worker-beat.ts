@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Milliseconds between two heartbeats of a worker. */
 export const beatInterval = 5000

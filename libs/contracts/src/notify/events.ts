@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { RunSummary } from '../api/runs.js'
 
 const time = z.string().describe('ISO 8601, UTC.')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LayermillError } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** How a value's range is chosen: from the smallest to the largest, or without the outermost ten-thousandth on either side. */
 export const calibrationMethods = ['min-max', 'percentile'] as const

@@ -1,5 +1,5 @@
 import type { Resample } from '@layermill/models'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const triple = z.tuple([z.number(), z.number(), z.number()])
 const fixedTriple = triple.readonly()

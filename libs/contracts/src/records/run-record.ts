@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { CalibrationReport, PrecisionChoice } from './calibration.js'
 import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
 import { InputNumbers } from './preparation.js'

@@ -1,5 +1,5 @@
 import type { NetworkDescription } from '@layermill/models'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJsonRecord } from './json-record.js'
 import { InputNumbers, ResampleName } from './preparation.js'
 

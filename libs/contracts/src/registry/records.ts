@@ -1,5 +1,5 @@
 import { parseJsonRecord } from '../records/json-record.js'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const time = z.string().describe('ISO 8601, UTC.')
 const version = z.int().positive()

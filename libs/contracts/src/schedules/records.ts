@@ -1,6 +1,6 @@
 import { parseJsonRecord } from '../records/json-record.js'
 import { ScheduleSpec } from './schedule.js'
-import { z } from 'zod'
+import * as z from 'zod'
 
 const time = z.string().describe('ISO 8601, UTC.')
 

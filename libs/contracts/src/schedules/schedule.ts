@@ -1,5 +1,5 @@
 import { errorMessage, LayermillError } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import { nextTime, parseCron, previousTime } from './cron/cron-times.js'
 import { occurrence } from './cron/zone-clock.js'
 import { RunSpec } from '../specs/spec.js'

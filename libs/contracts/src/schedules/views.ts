@@ -1,5 +1,5 @@
 import { nextTimes, ScheduleSpec } from './schedule.js'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type ScheduleHistory, type ScheduleRecord, Tick } from './records.js'
 
 const time = z.string().describe('ISO 8601, UTC.')

@@ -1,5 +1,5 @@
 import { errorMessage, hasCredentials } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** A flag's text that becomes the field's value. */
 export function parsed<T>(parse: (value: string) => T) {

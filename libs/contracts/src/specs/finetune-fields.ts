@@ -1,5 +1,5 @@
 import { headTargets, sliceTargets } from '@layermill/models'
-import { z } from 'zod'
+import * as z from 'zod'
 import { choice, flag, layerName, optionalFlag, parsed, place, positive, share, whole } from './field-kinds.js'
 import * as text from './spec-text.js'
 

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { SpecPreparation } from '../records/preparation.js'
 import { priorities } from './priority.js'
 import { parseReduce, reduceText } from './reduce.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { LayermillError } from '@layermill/core'
 import { networkIds, networksWithAuxiliary } from '@layermill/models'
 import { formatZodError } from './spec-error.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { hasCredentials } from '@layermill/core'
 
 /** A URL that events are sent to, as an operator gives it: its query may hold a secret, so it is kept in the process only. */

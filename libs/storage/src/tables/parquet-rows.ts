@@ -1,6 +1,5 @@
 import { LayermillError } from '@layermill/core'
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
 import type { RangeSource } from '../features/types.js'
 import { pathColumns } from '../sources/columns.js'
 import type { NumberRows } from './npy-rows.js'
@@ -46,6 +45,8 @@ export async function openParquetRows(source: RangeSource, name: string): Promis
   let objects: Record<string, unknown>[]
   try {
     metadata = await parquetMetadataAsync(file)
+    // A third of a megabyte of code, which most commands do not need.
+    const { compressors } = await import('hyparquet-compressors')
     objects = await parquetReadObjects({ file, metadata, compressors })
   } catch (cause) {
     throw new LayermillError('FEATURES_INVALID', `${name}: not a Parquet file that can be read`, { cause })

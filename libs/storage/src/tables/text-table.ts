@@ -1,6 +1,5 @@
 import { LayermillError } from '@layermill/core'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
-import { compressors } from 'hyparquet-compressors'
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
 
 /** A column of a table: texts, whole numbers or numbers; undefined cells are empty. */
@@ -31,6 +30,8 @@ export async function decodeTable(bytes: Uint8Array, name: string): Promise<stri
   try {
     const metadata = parquetMetadata(file)
     const names = metadata.schema.filter(({ num_children: children }) => children === undefined).map(({ name: column }) => column)
+    // A third of a megabyte of code, which most commands do not need.
+    const { compressors } = await import('hyparquet-compressors')
     const rows = (await parquetReadObjects({ file, metadata, compressors })) as Record<string, unknown>[]
     const text = (value: unknown): string =>
       typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' ? String(value) : ''

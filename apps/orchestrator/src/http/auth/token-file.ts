@@ -3,7 +3,7 @@ import { appendFile, chown, lstat, open, readFile, stat } from 'node:fs/promises
 import { dirname } from 'node:path'
 import { formatZodError, Scope } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** One line of a token file. The token itself is nowhere: its 256 random bits need no slow hash. */
 export const TokenRecord = z.strictObject({

@@ -1,5 +1,5 @@
 import { Analysis, AnalysisBody, analysisKinds, AnalysisList, type AnalysisService, RunId } from '@layermill/contracts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 

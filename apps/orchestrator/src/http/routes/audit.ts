@@ -1,5 +1,5 @@
 import { AuditVerdicts, type InspectionService, RunAudit, RunComparison, RunId, VerdictBody } from '@layermill/contracts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 

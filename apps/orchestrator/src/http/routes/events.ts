@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { LayermillError } from '@layermill/core'
 import type { FastifyReply } from 'fastify'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { eventStream } from '../event-stream.js'
 import type { Metrics } from '../metrics.js'

@@ -1,5 +1,5 @@
 import { errorMessage, redact } from '@layermill/core'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { answerWithin } from '../deadline.js'
 import type { Metrics } from '../metrics.js'

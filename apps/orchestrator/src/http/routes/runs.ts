@@ -12,7 +12,7 @@ import {
   RunSummary,
   RunWords,
 } from '@layermill/contracts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 

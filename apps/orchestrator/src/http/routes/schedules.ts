@@ -9,7 +9,7 @@ import {
   ScheduleSpec,
   ScheduleTick,
 } from '@layermill/contracts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 

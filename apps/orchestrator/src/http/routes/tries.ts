@@ -1,7 +1,7 @@
 import { ModelParams, RunId, TryResult, type TryService, whole } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 
