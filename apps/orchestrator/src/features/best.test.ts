@@ -16,12 +16,29 @@ it('has nothing where nothing was added', () => {
   expect(new Best<number>(3, (a, b) => a - b).list()).toEqual([])
 })
 
-it('tells the last of the best once there are as many as are kept', () => {
+it('tells a bound of the best once there are as many as are kept', () => {
   const best = new Best<number>(2, (a, b) => a - b)
   best.add(5)
-  expect(best.last).toBeUndefined()
+  expect(best.bound).toBeUndefined()
   best.add(7)
-  expect(best.last).toBe(7)
+  expect(best.bound).toBe(7)
   best.add(3)
-  expect(best.last).toBe(5)
+  expect(best.bound).toBe(5)
+})
+
+it('compares items for a bound that is asked for often not much more than without one', () => {
+  const compared = (asks: boolean): number => {
+    let count = 0
+    const best = new Best<number>(1000, (a, b) => {
+      count++
+      return a - b
+    })
+    for (let i = 0; i < 20_000; i++) {
+      if (asks && i % 10 === 0) expect(best.bound ?? Infinity).toBeGreaterThan(20_000 - i)
+      best.add(20_000 - i)
+    }
+    expect(best.list()).toEqual(Array.from({ length: 1000 }, (_, i) => i + 1))
+    return count
+  }
+  expect(compared(true)).toBeLessThan(8 * compared(false))
 })

@@ -1,3 +1,6 @@
+/** Items at which they are sorted for a bound, as a share of those that are kept. */
+const boundShare = 1.125
+
 /**
  * Keeps the best of any number of items, in memory for twice as many as are asked for.
  *
@@ -26,9 +29,13 @@ export class Best<Item> {
     if (this.items.length >= 2 * this.count) this.cut()
   }
 
-  /** The last of the best, once there are as many as are kept: nothing behind it will be among them. */
-  get last(): Item | undefined {
-    this.cut()
+  /**
+   * An item behind which nothing will be among the best, once there are as many as are kept: the last of these, or one that was it a
+   * little before. Items are sorted for it only where an eighth more than are kept came since: of many, each time would take longer than all else.
+   */
+  get bound(): Item | undefined {
+    const { items, count } = this
+    if (items.length >= (this.worst === undefined ? count : count * boundShare)) this.cut()
     return this.worst
   }
 

@@ -88,7 +88,7 @@ export async function searchFeatures(set: StoredLayer, query: Float32Array, opti
   }
   for await (const block of streamVectors(set.store, set.place, set.parts, { ...options, reuse: true })) {
     const found = distances.of(block.values)
-    await addRows(block, found, Math.min(best.last?.distance ?? Infinity, Number.MAX_VALUE))
+    await addRows(block, found, Math.min(best.bound?.distance ?? Infinity, Number.MAX_VALUE))
     for (const distance of found) if (!Number.isFinite(distance)) notFinite++
     images += block.count
     options.onProgress?.(images)

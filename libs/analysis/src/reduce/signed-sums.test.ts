@@ -1,6 +1,11 @@
 import { Random } from '@layermill/core'
-import { expect, it } from 'vitest'
+import { afterEach, expect, it, vi } from 'vitest'
 import { addSigned, type ColumnBlock } from './signed-sums.js'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+  vi.resetModules()
+})
 
 /** A block of columns with up to `most` entries each, in no order of rows, as none needs. */
 function blockOf(seed: string, columns: number, most: number, components: number): ColumnBlock {
@@ -57,4 +62,31 @@ it('adds nothing for a block without columns', () => {
   const sums = Float64Array.of(1, 2)
   addSigned({ counts: new Uint8Array(), entries: new Uint16Array() }, new Float32Array(), sums)
   expect([...sums]).toEqual([1, 2])
+})
+
+it('takes memory to spread columns out only where it does', async () => {
+  interface Memory {
+    readonly buffer: ArrayBuffer
+  }
+  type Instance = new (module: unknown, imports: unknown) => { readonly exports: { readonly memory: Memory } }
+  const real = Reflect.get(globalThis, 'WebAssembly') as { readonly Module: unknown; readonly Instance: Instance }
+  let memory: Memory | undefined
+  class Watched extends real.Instance {
+    constructor(module: unknown, imports: unknown) {
+      super(module, imports)
+      memory = this.exports.memory
+    }
+  }
+  vi.stubGlobal('WebAssembly', { Module: real.Module, Instance: Watched })
+  vi.resetModules()
+  const fresh = await import('./signed-sums.js')
+  const columns = 1 << 16
+  const counts = new Uint8Array(columns).fill(6)
+  // Factors, one sum, values, counts and entries: 1,114,144 bytes, 18 pages. Spread out it would be 42.
+  fresh.addSigned({ counts, entries: new Uint16Array(6 * columns) }, new Float32Array(columns).fill(1), new Float64Array(1))
+  expect(memory?.buffer.byteLength).toBe(18 << 16)
+  // One fewer a column: 983,072 bytes, and 1,310,736 spread out, 36 pages.
+  counts.fill(5)
+  fresh.addSigned({ counts, entries: new Uint16Array(5 * columns) }, new Float32Array(columns).fill(1), new Float64Array(1))
+  expect(memory?.buffer.byteLength).toBe(36 << 16)
 })

@@ -43,14 +43,16 @@ function kernelOf(bytes: number): ProjectKernel {
   return kernel
 }
 
-/** Addresses in the kernel's memory for a block. */
+/** Addresses in the kernel's memory for a block; only one of few entries a column is spread out. */
 function layoutOf({ counts, entries }: ShortBlock, components: number) {
+  const spreads = entries.length < fewEntries * counts.length
   const sums = factorBytes
   const values = aligned(sums + 8 * components)
   const countsAt = aligned(values + 4 * counts.length)
   const entriesAt = aligned(countsAt + counts.length)
   const spread = aligned(entriesAt + 2 * entries.length)
-  return { sums, values, counts: countsAt, entries: entriesAt, spread, end: spread + 4 * entries.length + overrun }
+  const end = spreads ? spread + 4 * entries.length + overrun : spread
+  return { sums, values, counts: countsAt, entries: entriesAt, spreads, spread, end }
 }
 
 function addInKernel(block: ShortBlock, values: Float32Array, sums: Float64Array): void {
@@ -65,7 +67,7 @@ function addInKernel(block: ShortBlock, values: Float32Array, sums: Float64Array
   new Uint8Array(buffer, at.counts, counts.length).set(counts)
   new Uint16Array(buffer, at.entries, entries.length).set(entries)
   const countsEnd = at.counts + counts.length
-  if (entries.length >= fewEntries * counts.length) own.columns(at.counts, countsEnd, at.values, at.entries, at.sums)
+  if (!at.spreads) own.columns(at.counts, countsEnd, at.values, at.entries, at.sums)
   else if (entries.length > 0) {
     own.spread(at.counts, countsEnd, at.values, at.spread)
     own.add(at.entries, at.entries + 2 * entries.length, at.spread, at.sums)

@@ -28,6 +28,16 @@ it('leaves out the ReLU of another output, and nothing else', () => {
   expect(some.rectified.size).toBe(0)
 })
 
+it('takes a ReLU of a ReLU from what the runtime gives', () => {
+  const graph = graphOf(['a', 'b', 'e'])
+  const { graph: left, rectified } = withoutRectified({ ...graph, nodes: [...graph.nodes, relu('b', 'e')] })
+  expect(left.outputs.map(({ name }) => name)).toEqual(['a'])
+  expect([...rectified]).toEqual([
+    ['b', 'a'],
+    ['e', 'a'],
+  ])
+})
+
 it('computes it as the runtime does, zeros and NaNs included', () => {
   const bits = Uint32Array.of(0x80000000, 0, 0x7fc00000, 0xffc00001, 0x7f800000, 0xff800000, 1, 0x80000001, 0x3f800000, 0xbf800000)
   const values = new Float32Array(bits.buffer)

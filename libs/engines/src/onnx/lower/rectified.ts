@@ -16,7 +16,7 @@ export function withoutRectified(graph: OnnxGraph): WithoutRectified {
   for (const { op, inputs, outputs } of graph.nodes) {
     const [input] = inputs
     const [output] = outputs
-    if (op === 'Relu' && given.has(input!) && given.has(output!)) rectified.set(output!, input!)
+    if (op === 'Relu' && given.has(input!) && given.has(output!)) rectified.set(output!, rectified.get(input!) ?? input!)
   }
   return { graph: { ...graph, outputs: graph.outputs.filter(({ name }) => !rectified.has(name)) }, rectified }
 }
