@@ -11,6 +11,7 @@ import {
   torchvisionWeights,
   torchvisionWeightsPreparation,
 } from '@layermill/models'
+import { SpecPreparation } from '@layermill/contracts'
 import { prepareImage } from '@layermill/preprocess'
 import { describe, expect, it } from 'vitest'
 
@@ -62,6 +63,37 @@ it.each(
   const { tensor, shape } = await prepared(picture, read(one))
   expect(shape).toEqual(expected.shape)
   expect(sha256(bytesOf(tensor)), 'values').toBe(expected.tensor)
+})
+
+it.each(cases.filter(({ refused }) => refused !== true))('$name is the same as numbers in a file of ours, and in a spec', one => {
+  const { preparation, inputSize } = read(one)
+  const written: unknown = JSON.parse(JSON.stringify({ preparation, inputSize }))
+  expect(preparationFromFile(written, { where: one.name }).preparation).toEqual(preparation)
+  expect(SpecPreparation.parse(written).preparation).toEqual(preparation)
+})
+
+it.each([
+  ['Owlv2', 'behind a Gaussian blur'],
+  ['Donut', 'it resizes twice'],
+  ['Siglip2', 'cuts each picture into patches'],
+  ['VideoMAE', 'it takes videos'],
+])('%s is refused with what it does', (name, reason) => {
+  const file = { image_processor_type: `${name}ImageProcessorFast` }
+  expect(() => preparationFromFile(file, { where: 'preprocessor_config.json', library: 'transformers' })).toThrow(
+    expect.objectContaining({ code: 'PREPARATION_INVALID', message: expect.stringContaining(reason) as string }),
+  )
+})
+
+it.each([
+  ['Vilt', 'become 0x608'],
+  ['GLPN', 'become 0x32'],
+])('%s refuses a picture that is too narrow for one multiple', async (name, reason) => {
+  const { preparation } = preparationFromFile({ image_processor_type: `${name}ImageProcessor` }, { where: name, library: 'transformers' })
+  const narrow = { width: 1, height: 50, data: new Uint8Array(150) }
+  await expect(prepareImage(narrow, preparation, { size: 'keep' })).rejects.toMatchObject({
+    code: 'IMAGE_SIZE',
+    message: expect.stringContaining(reason) as string,
+  })
 })
 
 describe("torchvision's weights", () => {

@@ -88,7 +88,8 @@ type Triple = readonly [number, number, number]
 /**
  * How large a picture becomes before it is cut. Sides of a fraction of a pixel are cut off (`int` in Python) unless said otherwise.
  * `none`: as it is. `size`: height and width, without keeping the aspect. `short`: the short side; where the long one would be above
- * `longest`, that one; both are then made multiples of `multiple`, upwards. `long`: the long side, rounded half up (SAM). `within`: as
+ * `longest`, that one; both are then made multiples of `multiple`, upwards, or of `down`, downwards (YOLOS). `between`: likewise, both sides
+ * rounded half up, then down to multiples (ViLT). `own`: the picture's, down to multiples (GLPN). `long`: the long side, rounded half up (SAM). `within`: as
  * large as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest inside it,
  * rounded half to even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to multiples of
  * `multiple` (DPT).
@@ -96,7 +97,15 @@ type Triple = readonly [number, number, number]
 export type ResizeTarget =
   | { readonly by: 'none' }
   | { readonly by: 'size' | 'within' | 'cover' | 'contain'; readonly size: Size2 }
-  | { readonly by: 'short'; readonly side: number; readonly longest?: number | undefined; readonly multiple?: number | undefined }
+  | {
+      readonly by: 'short'
+      readonly side: number
+      readonly longest?: number | undefined
+      readonly multiple?: number | undefined
+      readonly down?: number | undefined
+    }
+  | { readonly by: 'between'; readonly side: number; readonly longest: number; readonly multiple: number }
+  | { readonly by: 'own'; readonly multiple: number }
   | { readonly by: 'long'; readonly side: number }
   | { readonly by: 'near'; readonly size: Size2; readonly multiple: number }
 

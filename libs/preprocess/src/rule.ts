@@ -49,9 +49,29 @@ function shortSide([height, width]: Size2, side: number, longest: number | undef
 /** A length that is a multiple, as DPT's processor chooses it. */
 const toMultiple = (value: number, multiple: number): number => roundHalfEven(value / multiple) * multiple
 const upToMultiple = (value: number, multiple: number): number => Math.ceil(value / multiple) * multiple
+const downToMultiple = (value: number, multiple: number): number => Math.floor(value / multiple) * multiple
+
+/** ViLT's: the short side, unless the long one would be above its most; rounded half up, then down. */
+function between([height, width]: Size2, to: Extract<ResizeTarget, { by: 'between' }>): Size2 {
+  const scale = to.side / Math.min(height, width)
+  const exact: Size2 = height < width ? [to.side, scale * width] : [scale * height, to.side]
+  const most = Math.max(...exact)
+  const shrunk = most > to.longest ? to.longest / most : 1
+  const fitted = (side: number): number => downToMultiple(Math.trunc(side * shrunk + 0.5), to.multiple)
+  return [fitted(exact[0]), fitted(exact[1])]
+}
+
+/** A size of whole multiples. @throws LayermillError IMAGE_SIZE where a picture has not one */
+function largeEnough(size: Size2, picture: Size2): Size2 {
+  if (size[0] > 0 && size[1] > 0) return size
+  throw new LayermillError(
+    'IMAGE_SIZE',
+    `a picture of ${picture[1]}x${picture[0]} pixels would become ${size[1]}x${size[0]} by its preparation`,
+  )
+}
 
 /** The scale, and how its products are rounded, of targets that scale both sides alike. */
-function scaleOf([height, width]: Size2, to: Exclude<ResizeTarget, { by: 'none' | 'size' | 'short' }>): [Size2, Round] {
+function scaleOf([height, width]: Size2, to: Exclude<ResizeTarget, { by: 'none' | 'size' | 'short' | 'between' | 'own' }>): [Size2, Round] {
   if (to.by === 'long') {
     const scale = to.side / Math.max(height, width)
     return [[height * scale, width * scale], value => Math.trunc(value + 0.5)]
@@ -74,10 +94,13 @@ function resizedBy(picture: Size2, to: ResizeTarget): Size2 {
   if (to.by === 'none') return picture
   if (to.by === 'size') return to.size
   if (to.by === 'short') {
-    const { side, longest, multiple = 1 } = to
+    const { side, longest, multiple = 1, down } = to
     const [height, width] = shortSide(picture, side, longest)
+    if (down !== undefined) return largeEnough([downToMultiple(height, down), downToMultiple(width, down)], picture)
     return [upToMultiple(height, multiple), upToMultiple(width, multiple)]
   }
+  if (to.by === 'between') return largeEnough(between(picture, to), picture)
+  if (to.by === 'own') return largeEnough([downToMultiple(picture[0], to.multiple), downToMultiple(picture[1], to.multiple)], picture)
   const [exact, round] = scaleOf(picture, to)
   return [Math.max(1, round(exact[0])), Math.max(1, round(exact[1]))]
 }
@@ -91,13 +114,15 @@ function scaledTo(rule: ResizeRule, size: Size2): ResizeRule {
   // A side of either direction has to cover the larger of the two.
   const either = (side: number): number => Math.round(side * Math.max(byHeight, byWidth))
   const target: ResizeTarget =
-    to.by === 'none'
+    to.by === 'none' || to.by === 'own'
       ? to
-      : to.by === 'short'
-        ? { ...to, side: either(to.side), ...(to.longest === undefined ? {} : { longest: either(to.longest) }) }
-        : to.by === 'long'
-          ? { ...to, side: either(to.side) }
-          : { ...to, size: both(to.size) }
+      : to.by === 'between'
+        ? { ...to, side: either(to.side), longest: either(to.longest) }
+        : to.by === 'short'
+          ? { ...to, side: either(to.side), ...(to.longest === undefined ? {} : { longest: either(to.longest) }) }
+          : to.by === 'long'
+            ? { ...to, side: either(to.side) }
+            : { ...to, size: both(to.size) }
   return {
     ...rule,
     input: size,

@@ -50,6 +50,23 @@ TRANSFORMERS = {
         'Beit', 'Bit', 'Blip', 'Chameleon', 'ChineseCLIP', 'CLIP', 'ConvNext', 'DeiT', 'DPT', 'EfficientNet', 'Flava', 'Levit', 'Llava',
         'MobileNetV1', 'MobileNetV2', 'MobileViT', 'OwlViT', 'Perceiver', 'PoolFormer', 'PPChart2Table', 'Pvt', 'Sam', 'Segformer',
         'Siglip', 'TextNet', 'ViT']},
+    # Detection, depth, pictures with texts.
+    **{f'{name}-silent': {'image_processor_type': f'{name}ImageProcessor'} for name in [
+        'ConditionalDetr', 'DeformableDetr', 'Detr', 'Gemma3', 'GLPN', 'GroundingDino', 'PromptDepthAnything', 'RTDetr', 'Vilt', 'Yolos']},
+    'layoutlmv3': {'image_processor_type': 'LayoutLMv3ImageProcessor', 'apply_ocr': False},
+    'detr-hub': {'feature_extractor_type': 'DetrFeatureExtractor', 'size': 200, 'max_size': 251, 'format': 'coco_detection', **IMAGENET},
+    'detr-number': {'image_processor_type': 'DetrImageProcessor', 'size': 150},
+    'detr-longest': {'image_processor_type': 'DetrImageProcessor', 'size': {'shortest_edge': 150, 'longest_edge': 190}},
+    'detr-shortest-only': {'image_processor_type': 'DetrImageProcessor', 'size': {'shortest_edge': 150}},
+    'detr-pad': {'image_processor_type': 'DetrImageProcessor', 'size': {'shortest_edge': 100, 'longest_edge': 170}, 'pad_size': {'height': 180, 'width': 190}},
+    'detr-within': {'image_processor_type': 'DetrImageProcessor', 'size': {'max_height': 120, 'max_width': 201}, 'do_pad': False},
+    'detr-crop-is-ignored': {'image_processor_type': 'DetrImageProcessor', 'size': {'height': 90, 'width': 80}, 'do_center_crop': True, 'crop_size': 50},
+    'yolos-longest': {'image_processor_type': 'YolosImageProcessor', 'size': {'shortest_edge': 150, 'longest_edge': 190}},
+    'rt-detr-normalize': {'image_processor_type': 'RTDetrImageProcessor', 'size': {'height': 96, 'width': 120}, 'do_normalize': True},
+    'rt-detr-number': {'image_processor_type': 'RTDetrImageProcessor', 'size': 96},
+    'glpn-divisor': {'image_processor_type': 'GLPNImageProcessor', 'size_divisor': 24, 'resample': 3},
+    'glpn-normalize': {'image_processor_type': 'GLPNImageProcessor', 'do_normalize': True},
+    'vilt-divisor': {'image_processor_type': 'ViltImageProcessor', 'size': {'shortest_edge': 100}, 'size_divisor': 16, 'resample': 2},
     # Old spellings.
     'levit-hub': {'feature_extractor_type': 'LevitFeatureExtractor', 'size': 224, 'resample': 3, **IMAGENET},
     'perceiver-hub': {'feature_extractor_type': 'PerceiverFeatureExtractor', 'do_center_crop': True, 'crop_size': 256, 'size': 224, 'resample': 3, **IMAGENET},
@@ -122,7 +139,12 @@ TENSORS = [
     'Beit-silent', 'Bit-silent', 'ConvNext-silent', 'DeiT-silent', 'EfficientNet-silent', 'Levit-silent', 'MobileNetV1-silent', 'MobileViT-silent',
     'Perceiver-silent', 'PoolFormer-silent', 'Segformer-silent', 'Siglip-silent', 'TextNet-silent', 'ViT-silent', 'clip-no-normalize',
     'clip-levels', 'efficientnet-offset-top', 'longest', 'within', 'dpt-multiple', 'filter-0', 'filter-1', 'filter-2', 'filter-3', 'filter-0-crop',
-    'crop-larger', 'one-mean', 'factor-odd', 'convnext-crop-too', 'dpt-pad', 'sam-small', 'mobilevit-rgb']
+    'crop-larger', 'one-mean', 'factor-odd', 'convnext-crop-too', 'dpt-pad', 'sam-small', 'mobilevit-rgb', 'detr-longest', 'detr-pad',
+    'yolos-longest', 'rt-detr-normalize', 'glpn-divisor', 'vilt-divisor']
+TENSORS_ONLY = {
+    'sam2': {'image_processor_type': 'Sam2ImageProcessor', 'size': {'height': 96, 'width': 120}},
+    'sam2-silent': {'image_processor_type': 'Sam2ImageProcessor'},
+}
 # `processor_config.json` of newer versions holds it.
 MODEL_TYPES = {
     'dinov2': {'do_normalize': True, 'do_center_crop': True, 'size': {'shortest_edge': 90}, 'crop_size': 80, **IMAGENET},
@@ -180,6 +202,8 @@ def cases():
         yield case(f'transformers-{name}', 'transformers', file, transformers_case, file)
     for name in TENSORS:
         yield case(f'transformers-{name}#torchvision', 'transformers', TRANSFORMERS[name], transformers_case, TRANSFORMERS[name], None, 'torchvision', tensors=True)
+    for name, file in TENSORS_ONLY.items():
+        yield case(f'transformers-{name}', 'transformers', file, transformers_case, file, None, 'torchvision')
     for name, file in MODEL_TYPES.items():
         yield case(f'transformers-type-{name}', 'transformers', file, transformers_case, file, name, modelType=name)
     nested = {'processor_class': 'CLIPProcessor', 'image_processor': {'image_processor_type': 'CLIPImageProcessor', 'size': {'shortest_edge': 70}, 'crop_size': 64}}

@@ -11,7 +11,9 @@ const size = z.tuple([side, side]).readonly()
 const target = z.discriminatedUnion('by', [
   z.object({ by: z.literal('none') }),
   z.object({ by: z.enum(['size', 'within', 'cover', 'contain']), size }),
-  z.object({ by: z.literal('short'), side, longest: side.optional(), multiple: side.optional() }),
+  z.object({ by: z.literal('short'), side, longest: side.optional(), multiple: side.optional(), down: side.optional() }),
+  z.object({ by: z.literal('between'), side, longest: side, multiple: side }),
+  z.object({ by: z.literal('own'), multiple: side }),
   z.object({ by: z.literal('long'), side }),
   z.object({ by: z.literal('near'), size, multiple: side }),
 ])

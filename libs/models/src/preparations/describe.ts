@@ -5,10 +5,13 @@ const sizeText = ([height, width]: Size2): string => `${width}x${height}`
 
 function targetText(to: ResizeTarget): string {
   if (to.by === 'none') return 'not resized'
+  if (to.by === 'own') return `its own size, down to multiples of ${to.multiple}`
+  if (to.by === 'between') return `short side ${to.side}, long side at most ${to.longest}, down to multiples of ${to.multiple}`
   if (to.by === 'long') return `long side ${to.side}`
   if (to.by === 'short') {
     const longest = to.longest === undefined ? '' : `, long side at most ${to.longest}`
-    return `short side ${to.side}${longest}${to.multiple === undefined ? '' : `, in multiples of ${to.multiple}`}`
+    const down = to.down === undefined ? '' : `, down to multiples of ${to.down}`
+    return `short side ${to.side}${longest}${to.multiple === undefined ? '' : `, in multiples of ${to.multiple}`}${down}`
   }
   const words = { size: 'to', within: 'within', cover: 'to cover', contain: 'into', near: 'near' }[to.by]
   return `${words} ${sizeText(to.size)}${to.by === 'near' ? `, in multiples of ${to.multiple}` : ''}`

@@ -18,10 +18,16 @@ export type ProcessorKind =
   | 'textnet'
   | 'sam'
   | 'dinov3'
+  | 'detr'
+  | 'yolos'
+  | 'vilt'
+  | 'glpn'
 
 /** An image processor's class in transformers: what holds where a file is silent. Fields have the names of the files. */
 export interface ProcessorClass {
   readonly kind: ProcessorKind
+  /** It has a torchvision variant only. */
+  readonly tensors?: boolean
   /** A number as `size` is a square, else the shortest edge. */
   readonly default_to_square: boolean
   readonly defaults: Readonly<Record<string, unknown>>
@@ -51,11 +57,12 @@ function processor(
   [image_mean, image_std]: readonly [Triple, Triple],
   resample: number,
   size: object,
-  others: { kind?: ProcessorKind; crop?: number; cuts?: boolean; square?: boolean; fields?: object } = {},
+  others: { kind?: ProcessorKind; crop?: number; cuts?: boolean; square?: boolean; tensors?: boolean; fields?: object } = {},
 ): ProcessorClass {
   const { kind = 'usual', crop, cuts = crop !== undefined, fields } = others
   return {
     kind,
+    ...(others.tensors === true ? { tensors: true } : {}),
     default_to_square: others.square ?? !('shortest_edge' in size),
     defaults: {
       size,
@@ -77,6 +84,10 @@ const clipLike = processor(clip, bicubic, shortest(224), { crop: 224 })
 const dpt = processor(halves, bicubic, square(384), { kind: 'dpt', fields: { keep_aspect_ratio: false, ensure_multiple_of: 1 } })
 const mobilenet = processor(halves, bilinear, shortest(256), { crop: 224 })
 
+/** Detection's: the aspect is kept, and a margin is for pictures that are joined. */
+const detr = (kind: ProcessorKind): ProcessorClass =>
+  processor(imagenet, bilinear, { shortest_edge: 800, longest_edge: 1333 }, { kind, fields: { do_pad: true } })
+
 /** Classes of transformers 5.18 for one picture at a time and one tensor of it, by their names without `ImageProcessor`. */
 export const processors: Readonly<Record<string, ProcessorClass>> = {
   Beit: processor(halves, bicubic, square(224), { crop: 224, cuts: false }),
@@ -93,8 +104,11 @@ export const processors: Readonly<Record<string, ProcessorClass>> = {
   ),
   ChineseCLIP: clipLike,
   CLIP: clipLike,
+  ConditionalDetr: detr('detr'),
   ConvNext: processor(halves, bicubic, shortest(384), { kind: 'convnext', fields: { crop_pct: 224 / 256 } }),
+  DeformableDetr: detr('detr'),
   DeiT: processor(halves, bicubic, square(256), { crop: 224 }),
+  Detr: detr('detr'),
   // It has a torchvision variant only, which scales levels before it resizes them.
   DINOv3ViT: processor(imagenet, bilinear, square(224), { kind: 'dinov3' }),
   DPT: dpt,
@@ -105,6 +119,18 @@ export const processors: Readonly<Record<string, ProcessorClass>> = {
     fields: { rescale_offset: false, include_top: true },
   }),
   Flava: processor(clip, bicubic, square(224), { crop: 224 }),
+  Gemma3: processor(halves, bilinear, square(224)),
+  GLPN: processor(
+    halves,
+    bilinear,
+    {},
+    {
+      kind: 'glpn',
+      fields: { do_normalize: false, size_divisor: 32, image_mean: null, image_std: null },
+    },
+  ),
+  GroundingDino: detr('detr'),
+  LayoutLMv3: processor(halves, bilinear, square(224)),
   Levit: processor(imagenet, bicubic, shortest(224), { kind: 'levit', crop: 224 }),
   Llava: processor(clip, bicubic, shortest(224), { crop: 224 }),
   MobileNetV1: mobilenet,
@@ -114,12 +140,54 @@ export const processors: Readonly<Record<string, ProcessorClass>> = {
   Perceiver: processor(imagenet, bicubic, square(224), { kind: 'perceiver', crop: 256 }),
   PoolFormer: processor(imagenet, bicubic, shortest(224), { kind: 'poolformer', crop: 224, fields: { crop_pct: 0.9 } }),
   PPChart2Table: processor(clip, bicubic, square(1024)),
+  PromptDepthAnything: dpt,
   Pvt: processor(imagenet, bicubic, square(224)),
+  RTDetr: processor(imagenet, bilinear, square(640), { kind: 'detr', square: false, fields: { do_normalize: false, do_pad: false } }),
   Sam: processor(imagenet, bilinear, { longest_edge: 1024 }, { kind: 'sam', fields: { do_pad: true, pad_size: square(1024) } }),
+  Sam2: processor(imagenet, bilinear, square(1024), { tensors: true }),
   Segformer: processor(imagenet, bilinear, square(512)),
   Siglip: processor(halves, bicubic, square(224), { square: false }),
   TextNet: processor(imagenet, bilinear, shortest(640), { kind: 'textnet', crop: 224, cuts: false, fields: { size_divisor: 32 } }),
+  Vilt: processor(halves, bicubic, shortest(384), { kind: 'vilt', fields: { do_pad: true, size_divisor: 32 } }),
   ViT: processor(halves, bilinear, square(224)),
+  Yolos: detr('yolos'),
+}
+
+const [patches, videos, twice, pairs] = [
+  'it cuts each picture into patches, as many as the picture gives',
+  'it takes videos',
+  'it resizes twice',
+  'it takes two pictures, in grey',
+]
+
+/** Classes that do something beside resizing, cutting, margins and normalising one picture, with what that is. */
+export const unsupportedProcessors: Readonly<Record<string, string>> = {
+  Donut: twice,
+  EfficientLoFTR: pairs,
+  Fuyu: patches,
+  GotOcr2: patches,
+  Idefics2: patches,
+  Idefics3: patches,
+  ImageGPT: 'it replaces colours by the nearest of a palette',
+  Kosmos2_5: patches,
+  LightGlue: pairs,
+  LlavaNext: patches,
+  LlavaOnevision: patches,
+  Mllama: patches,
+  Nougat: twice,
+  Owlv2: 'it fills pictures up to squares and resizes them by splines behind a Gaussian blur',
+  Pix2Struct: patches,
+  Pixtral: patches,
+  Qwen2VL: patches,
+  Siglip2: patches,
+  SmolVLM: patches,
+  SuperGlue: pairs,
+  Tvp: videos,
+  VideoLlava: videos,
+  VideoMAE: videos,
+  VitMatte: 'it takes a mask beside the picture',
+  VitPose: 'it cuts persons out of a picture, by boxes',
+  Vivit: videos,
 }
 
 /** Model types of `config.json` whose class has another name, for files that name no class. */
@@ -142,15 +210,22 @@ const otherTypes: Readonly<Record<string, readonly string[]>> = {
     'vipllava',
     'xclip',
   ],
+  ConditionalDetr: ['conditional_detr'],
   ConvNext: ['convnextv2', 'cvt', 'regnet', 'resnet'],
+  DeformableDetr: ['deformable_detr'],
+  Detr: ['table-transformer'],
   DINOv3ViT: ['dinov3_vit', 'dinov3_convnext'],
   DPT: ['depth_anything'],
   EfficientNet: ['align'],
   MobileNetV1: ['mobilenet_v1'],
   MobileNetV2: ['mobilenet_v2'],
   MobileViT: ['mobilevitv2'],
+  GroundingDino: ['grounding-dino', 'mm-grounding-dino'],
+  PromptDepthAnything: ['prompt_depth_anything'],
   Pvt: ['pvt_v2'],
+  RTDetr: ['rt_detr', 'rt_detr_v2', 'd_fine'],
   Sam: ['sam_hq'],
+  Sam2: ['sam2_hiera_det_model', 'sam2_vision_model', 'sam2_video', 'edgetam'],
   Segformer: ['upernet'],
   Siglip: ['gemma3n', 'paligemma', 'siglip_vision_model'],
   ViT: ['clipseg', 'dinat', 'ijepa', 'mgp-str', 'swiftformer', 'swin', 'swinv2', 'trocr', 'vit_mae', 'vit_msn'],

@@ -25,9 +25,18 @@ function targetOf(value: unknown): ResizeTarget | undefined {
   if (by === 'size' || by === 'within' || by === 'cover' || by === 'contain') return size && { by, size }
   if (by === 'long') return isSide(side) ? { by, side } : undefined
   if (by === 'near') return size && isSide(multiple) ? { by, size, multiple } : undefined
-  const [longest, step] = [optional(value['longest'], sideOf), optional(multiple, sideOf)]
-  if (by !== 'short' || !isSide(side) || longest === false || step === false) return undefined
-  return { by, side, ...(longest === undefined ? {} : { longest }), ...(step === undefined ? {} : { multiple: step }) }
+  if (by === 'own') return isSide(multiple) ? { by, multiple } : undefined
+  const [longest, step, down] = [value['longest'], multiple, value['down']].map(given => optional(given, sideOf))
+  if (!isSide(side) || longest === false || step === false || down === false) return undefined
+  if (by === 'between') return longest === undefined || step === undefined ? undefined : { by, side, longest, multiple: step }
+  if (by !== 'short') return undefined
+  return {
+    by,
+    side,
+    ...(longest === undefined ? {} : { longest }),
+    ...(step === undefined ? {} : { multiple: step }),
+    ...(down === undefined ? {} : { down }),
+  }
 }
 
 const isLevel = (value: unknown): boolean => isNumber(value) && Number.isInteger(value) && value >= 0 && value <= 255

@@ -1,7 +1,7 @@
 import { LayermillError, nearestNames, roundHalfEven } from '@layermill/core'
 import type { CropRounding, Preparation, Resample, ResizeRule, ResizeTarget, Size2 } from '../graph.js'
 import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
-import { type ProcessorClass, processorOfType, processors } from './processors.js'
+import { type ProcessorClass, processorOfType, processors, unsupportedProcessors } from './processors.js'
 
 type Triple = Preparation['mean']
 type Geometry = Pick<ResizeRule, 'before' | 'to' | 'crop' | 'pad' | 'around'>
@@ -58,6 +58,11 @@ class Fields {
 
   get kind(): ProcessorClass['kind'] {
     return this.processor.kind
+  }
+
+  /** Whether a number as size has a longest edge beside it: in RT-DETR's there never was one. */
+  get usesMaxSize(): boolean {
+    return this.name !== 'RTDetr'
   }
 
   /** The error of a field. */
@@ -176,8 +181,22 @@ function dptTarget(fields: Fields): ResizeTarget {
   return { by: 'size', size: [fitted(size[0]), fitted(size[1])] }
 }
 
+/** Detection's: a rectangle, or the short side with the long one's most, which old files have as a number beside it. */
+function detectionTarget(fields: Fields): ResizeTarget {
+  const given = fields.size
+  const most = fields.get('max_size') ?? 1333
+  const edges: Edges =
+    isSide(fields.get('size')) && fields.usesMaxSize ? { ...given, longest_edge: isSide(most) ? most : fields.side('max_size') } : given
+  if (edges.shortest_edge !== undefined && edges.longest_edge === undefined)
+    throw fields.invalid('size', 'longest_edge beside shortest_edge')
+  const to = usualTarget(fields, edges)
+  return fields.kind === 'yolos' && to.by === 'short' ? { ...to, down: 16 } : to
+}
+
 function targetOf(fields: Fields): ResizeTarget {
   if (!fields.is('do_resize')) return { by: 'none' }
+  if (fields.kind === 'glpn') return { by: 'own', multiple: fields.side('size_divisor') }
+  if (fields.kind === 'detr' || fields.kind === 'yolos') return detectionTarget(fields)
   const { shortest_edge: short } = fields.size
   switch (fields.kind) {
     case 'levit':
@@ -188,6 +207,10 @@ function targetOf(fields: Fields): ResizeTarget {
       return dptTarget(fields)
     case 'textnet':
       return { by: 'short', side: shortTarget(fields), multiple: fields.side('size_divisor') }
+    case 'vilt': {
+      const side = shortTarget(fields)
+      return { by: 'between', side, longest: Math.trunc((1333 / 800) * side), multiple: fields.side('size_divisor') }
+    }
     case 'sam':
       return { by: 'long', side: fields.size.longest_edge ?? fields.side('size.longest_edge') }
     default:
@@ -207,11 +230,13 @@ function perceiverGeometry(fields: Fields): Geometry {
   return { before, to }
 }
 
+/** Kinds that have no crop, whatever the file says. */
+const uncut: ReadonlySet<string> = new Set(['dpt', 'detr', 'yolos', 'vilt', 'glpn'])
+
 function geometryOf(fields: Fields): Geometry {
   if (fields.kind === 'perceiver') return perceiverGeometry(fields)
   const own = fields.kind === 'convnext' && fields.is('do_resize') ? convnextGeometry(fields) : undefined
-  // DPT's has no crop, whatever the file says.
-  const cuts = fields.kind !== 'dpt' && fields.is('do_center_crop')
+  const cuts = !uncut.has(fields.kind) && fields.is('do_center_crop')
   if (cuts && fields.get('crop_size') === undefined) throw fields.invalid('crop_size', 'height and width, as do_center_crop is true')
   const to = own?.to ?? targetOf(fields)
   const crop = cuts ? { size: fields.rectangle('crop_size'), rounding: fields.rounding } : undefined
@@ -237,9 +262,12 @@ function dptPad(fields: Fields, to: ResizeTarget): Pick<ResizeRule, 'pad' | 'aro
   return { pad: [padded(to.size[0]), padded(to.size[1])], around: true }
 }
 
+/** Kinds that have a margin by `pad_size`. A margin without a size is for pictures that are joined: one alone has none. */
+const padding: ReadonlySet<string> = new Set(['usual', 'sam', 'poolformer', 'detr', 'yolos'])
+
 function padOf(fields: Fields, to: ResizeTarget): Pick<ResizeRule, 'pad' | 'around'> {
   if (fields.kind === 'dpt') return dptPad(fields, to)
-  const pads = fields.kind === 'usual' || fields.kind === 'sam' || fields.kind === 'poolformer'
+  const pads = padding.has(fields.kind)
   return pads && fields.is('do_pad') && fields.get('pad_size') !== undefined ? { pad: fields.rectangle('pad_size') } : {}
 }
 
@@ -310,6 +338,12 @@ export function transformersPreparation(
       },
     )
   }
+  const reason = Object.entries(unsupportedProcessors).find(([candidate]) => candidate.toLowerCase() === name.toLowerCase())?.[1]
+  if (reason !== undefined) {
+    throw new LayermillError('PREPARATION_INVALID', `${where}: ${name}ImageProcessor cannot be done here: ${reason}`, {
+      hint: 'prepare tensors with the library; `models check FILE --input x.npy` computes layers of them',
+    })
+  }
   const known = Object.keys(processors).find(candidate => candidate.toLowerCase() === name.toLowerCase())
   if (known === undefined) {
     throw new LayermillError('PREPARATION_INVALID', `${where}: the way of ${name}ImageProcessor is not known here`, {
@@ -321,7 +355,7 @@ export function transformersPreparation(
     known,
     known === 'OwlViT' && 'rescale' in value ? { ...value, do_rescale: value['rescale'] } : value,
     processors[known]!,
-    tensors,
+    tensors || processors[known]!.tensors === true,
   )
   const geometry = geometryOf(fields)
   const input = inputOfRule(geometry)
