@@ -21,7 +21,9 @@ describe('paths of a run', () => {
     expect(layout.featurePath('res4/b3', 3, 'npy')).toBe('features/res4.b3/part-00003.npy')
     expect(layout.featurePath('res4/b3', 3, 'parquet')).toBe('features/part-00003.parquet')
     expect(layout.featurePath('res4/b3', 3, 'safetensors')).toBe('features/part-00003.safetensors')
-    const layers = ['inception_4a/5x5_reduce', 'a/b', 'a.b', 'a%b', 'a%2Eb', 'conv1_1']
+    // Layers of ONNX files: a folder that begins with a dot would be hidden.
+    expect(layout.featurePath('/head/Flatten_output_0', 3, 'npy')).toBe('features/%2Fhead.Flatten_output_0/part-00003.npy')
+    const layers = ['/a/b', '//a', '/.a', 'inception_4a/5x5_reduce', 'a/b', 'a.b', 'a%b', 'a%2Eb', 'conv1_1']
     expect(new Set(layers.map(layout.layerFolder)).size).toBe(layers.length)
     for (const layer of layers) {
       expect(layout.layerFolder(layer)).not.toContain('/')
