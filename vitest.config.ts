@@ -11,6 +11,7 @@ const alone = [
   'test/integration/storage/s3-access.test.ts',
   'libs/engines/**/*.test.ts',
   'libs/storage/src/files/full-disk.test.ts',
+  'apps/cli/src/commands/models/check-action.test.ts',
   'apps/cli/src/run/ended-run.test.ts',
 ]
 

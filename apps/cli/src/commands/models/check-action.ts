@@ -1,5 +1,5 @@
 import { elementCount, formatShape, fromFloat16, LayermillError, printableName } from '@layermill/core'
-import { type RawTensor, ValueComputer } from '@layermill/engines'
+import { type ComputedValues, type RawTensor, ValueComputer } from '@layermill/engines'
 import { loadOnnx } from '@layermill/inference'
 import { type Layer, type OnnxModel, isOnnxNetwork } from '@layermill/onnx'
 import { readNpy } from '../../arrays/npy.js'
@@ -79,6 +79,57 @@ function chosenLayers(model: OnnxModel, layers: string | undefined, reference: R
   return model.graph.outputs.map(({ name }) => ({ name, value: name }))
 }
 
+/** Each image of a batch by itself; inputs beside it are the same for all. */
+function imagesOf(feeds: ReadonlyMap<string, RawTensor>, image: string): ReadonlyMap<string, RawTensor>[] {
+  const { type, dims, data } = feeds.get(image)!
+  const bytes = data.byteLength / dims[0]!
+  return Array.from({ length: dims[0]! }, (_, i) => {
+    const part = new Uint8Array(data.buffer, data.byteOffset + i * bytes, bytes).slice()
+    return new Map([...feeds, [image, { type, dims: [1, ...dims.slice(1)], data: viewAs(data, part) }]])
+  })
+}
+
+/** Bytes as numbers of the kind that an array has. */
+function viewAs(data: ArrayBufferView, bytes: Uint8Array<ArrayBuffer>): ArrayBufferView {
+  const kind = data.constructor as new (buffer: ArrayBuffer) => ArrayBufferView
+  return new kind(bytes.buffer)
+}
+
+/** Values of images one behind the other. */
+function joined(parts: readonly RawTensor[]): RawTensor {
+  const bytes = new Uint8Array(parts.reduce((sum, { data }) => sum + data.byteLength, 0))
+  let at = 0
+  for (const { data } of parts) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at)
+    at += data.byteLength
+  }
+  const { type, dims, data } = parts[0]!
+  return { type, dims: [dims[0]! * parts.length, ...dims.slice(1)], data: viewAs(data, bytes) }
+}
+
+/**
+ * Values for all images. A file that takes one at a time is given one at a time, where its values have the images in front: what a repair
+ * of its batch would compute is not proven to be the same.
+ */
+async function computeAll(
+  computer: ValueComputer,
+  model: OnnxModel,
+  feeds: ReadonlyMap<string, RawTensor>,
+  values: readonly string[],
+): Promise<ComputedValues> {
+  const { batch, name } = model.image
+  const given = feeds.get(name)?.dims[0] ?? 1
+  if (typeof batch !== 'number' || batch === given) return (await computer.compute(model, [feeds], values, { batch: 'fixed' }))[0]!
+  const inFront = values.every(value => {
+    const place = model.placeOfBatch(value)
+    return place === undefined ? model.shapeOf(value).dims?.[0] === 1 : place.axis === 0 && place.outside === 1
+  })
+  if (batch !== 1 || given === 0 || !inFront) return (await computer.compute(model, [feeds], values, { batch: 'repaired' }))[0]!
+  const each = await computer.compute(model, imagesOf(feeds, name), values, { batch: 'fixed' })
+  const all = values.map(value => [value, joined(each.map(one => one.values.get(value)!))] as const)
+  return { values: new Map(all), nodeCount: each[0]!.nodeCount }
+}
+
 /** `layermill models check FILE`: feeds prepared tensors, writes or compares values by name. Exit code 1 beyond the tolerance. */
 export async function checkModel(output: Output, file: string, options: CheckOptions): Promise<number | void> {
   const tolerance = toleranceOf(options.tolerance)
@@ -87,11 +138,8 @@ export async function checkModel(output: Output, file: string, options: CheckOpt
   const reference = options.against === undefined ? undefined : await readNpzArrays(options.against)
   const layers = chosenLayers(model, options.layers, reference)
   await using computer = new ValueComputer()
-  const fixed = typeof model.image.batch === 'number' && model.image.batch !== feeds.get(model.image.name)?.dims[0]
-  const [computed] = await computer.compute(model, [feeds], [...new Set(layers.map(({ value }) => value))], {
-    batch: fixed ? 'repaired' : 'fixed',
-  })
-  const values = new Map(layers.map(({ name, value }) => [name, computed!.values.get(value)!]))
+  const computed = await computeAll(computer, model, feeds, [...new Set(layers.map(({ value }) => value))])
+  const values = new Map(layers.map(({ name, value }) => [name, computed.values.get(value)!]))
   if (options.out !== undefined) await writeNpzArrays(options.out, values)
   const rows = layers.map(({ name, value, remark }): Row => {
     const expected = reference?.get(name)
@@ -111,7 +159,7 @@ export async function checkModel(output: Output, file: string, options: CheckOpt
     }
   })
   const failed = rows.filter(({ difference }) => difference !== undefined && !(difference <= tolerance))
-  if (options.json === true) output.json({ nodes: computed!.nodeCount, tolerance, ok: failed.length === 0, layers: rows })
+  if (options.json === true) output.json({ nodes: computed.nodeCount, tolerance, ok: failed.length === 0, layers: rows })
   else report(output, rows, failed.length, tolerance)
   return failed.length > 0 ? 1 : undefined
 }
