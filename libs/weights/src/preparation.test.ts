@@ -122,7 +122,7 @@ describe('how images are prepared for weights', () => {
     await writeFile(join(own, 'preprocessor_config.json'), JSON.stringify({ image_processor_type: 'DonutImageProcessor' }))
     const other = await read(path, 'resnet50.tv', torchvisionShapes)
     expect(other.preparation).toMatchObject({ name: 'torchvision', from: 'names' })
-    expect(other.notes?.join()).toMatch(/preprocessor_config\.json: the way of DonutImageProcessor .*--prepare/)
+    expect(other.notes?.join()).toMatch(/preprocessor_config\.json: DonutImageProcessor cannot be done here: it resizes twice.*--prepare/)
   })
 
   it("is what timm's config.json beside says, where it is of that network", async () => {
