@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ExtractSpec, parseSpec, type RunRecord } from '@layermill/contracts'
-import { openRun, superviseRun } from '@layermill/orchestrator/run'
+import { openRun, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import { compose, type Composition } from 'layermill'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
@@ -20,7 +21,11 @@ let plain: string
 const place = async (name: string): Promise<string> => join(await folder(), name)
 
 /** An extraction in parts of four images, in this process. */
-async function extract(name: string, fields: Record<string, unknown> = {}): Promise<{ out: string; record: RunRecord }> {
+async function extract(
+  name: string,
+  fields: Record<string, unknown> = {},
+  onProgress?: (progress: RunProgress, out: string) => void,
+): Promise<{ out: string; record: RunRecord }> {
   const out = await place(name)
   const spec = parseSpec({
     kind: 'extract',
@@ -39,7 +44,8 @@ async function extract(name: string, fields: Record<string, unknown> = {}): Prom
   const { environment } = composition
   const store = await environment.openStore(out)
   const { record } = await openRun(spec, store, environment)
-  return { out, record: await superviseRun(record, { environment, store, signal: new AbortController().signal }) }
+  const told = onProgress === undefined ? {} : { onProgress: (progress: RunProgress) => onProgress(progress, out) }
+  return { out, record: await superviseRun(record, { environment, store, signal: new AbortController().signal, ...told }) }
 }
 
 beforeAll(async () => {
@@ -60,6 +66,23 @@ const bytesOfSegments = async (): Promise<number> => {
   const sizes = await Promise.all((await segments()).map(async path => (await stat(join(cache, path))).size))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
+
+it('a session tells what it made once it has ended, and not meanwhile what the one before made', async () => {
+  const source = await place('growing')
+  await writeImages(source, 5)
+  const fields = { source, update: true, cache: await place('cache-of-growing') }
+  expect((await extract('grown', fields)).record.counts).not.toHaveProperty('computed')
+  await writeImages(source, 2, 'new')
+  expect((await extract('grown', fields)).record).toMatchObject({ counts: { done: 7, computed: 2 }, found: { added: 2 } })
+  await writeImages(source, 3, 'newer')
+  const meanwhile: RunRecord[] = []
+  const { record } = await extract('grown', fields, (progress, out) => {
+    if (progress.planned) meanwhile.push(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8')) as RunRecord)
+  })
+  expect(meanwhile[0]).toMatchObject({ state: 'running', counts: { images: 10, done: 7 }, found: { added: 3 } })
+  expect(meanwhile[0]!.counts).not.toHaveProperty('computed')
+  expect(record).toMatchObject({ counts: { done: 10, computed: 3 }, found: { added: 3 } })
+})
 
 describe('a cache across runs', () => {
   it('has all of a second run over the same images, which then writes the same bytes as one without', async () => {

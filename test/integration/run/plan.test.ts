@@ -57,7 +57,7 @@ describe('layermill extract --plan', () => {
     expect(told.stdout).toContain('update of 6 images: 2 new, 1 changed')
     const done = await runCli(smallRun(source, out, ...flags, '--update'))
     expect(done.stderr).toContain('update: 2 new, 1 changed')
-    expect(done.stdout).toMatch(/\(3 computed now, 5 kept; [\d.]+ s, [\d.]+ images\/s\)/)
+    expect(done.stdout).toMatch(/\(3 done now, 5 kept; [\d.]+ s, [\d.]+ images\/s\)/)
     expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({
       found: planned['found'],
       counts: { done: 8, computed: 3 },

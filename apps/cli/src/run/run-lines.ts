@@ -20,15 +20,15 @@ export async function reportLine(spec: ExtractSpec | PredictSpec): Promise<strin
 }
 
 /**
- * Seconds of the last session, and images a second of those that it computed; empty where no time is known. An update that found nothing,
- * or a run that was done, computed none.
+ * Seconds of the last session, and images a second of those that it did, by computing or from the cache; empty where no time is known. An
+ * update that found nothing, or a run that was done, did none.
  */
 export function rateText({ counts, seconds }: Pick<RunRecord, 'counts' | 'seconds'>): string {
   if (seconds === undefined || seconds <= 0) return ''
   const { done, computed = done } = counts
   if (computed === done) return ` (${formatSeconds(seconds)}, ${(done / seconds).toFixed(1)} images/s)`
   const rate = computed === 0 ? '' : `, ${(computed / seconds).toFixed(1)} images/s`
-  return ` (${formatCount(computed)} computed now, ${formatCount(done - computed)} kept; ${formatSeconds(seconds)}${rate})`
+  return ` (${formatCount(computed)} done now, ${formatCount(done - computed)} kept; ${formatSeconds(seconds)}${rate})`
 }
 
 /** Images that an update or a retry found, in a few words. */

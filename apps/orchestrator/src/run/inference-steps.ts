@@ -187,7 +187,9 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
       await records.return(undefined)
     }
     const { images, parts } = this.tracker.current
-    await this.run.save({ planned: true, state: 'running', counts: { ...this.run.record.counts, images, parts }, ...this.listed() })
+    // Of the last session; this one's is known in the end.
+    const { computed: _computed, ...counts } = this.run.record.counts
+    await this.run.save({ planned: true, state: 'running', counts: { ...counts, images, parts }, ...this.listed() })
     this.onChange(this.tracker.current)
   }
 

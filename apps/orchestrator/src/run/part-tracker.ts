@@ -20,7 +20,7 @@ export interface TrackerTotals {
   readonly failed: number
   /** Images, failed ones included, that were finished before the run was taken up, or only copied since. */
   readonly kept: number
-  /** Images with a result that were computed since. */
+  /** Images with a result that were computed since, or taken from a cache. */
   readonly computed: number
   /** Images of them that the cache had, as far as workers have told. */
   readonly cached: number

@@ -67,7 +67,7 @@ export const RunCounts = z.object({
    * Values in the features that are NaN or infinite, too large for float16 among them; only where there are some and `onOverflow` is warn.
    */
   overflow: z.int().optional(),
-  /** Images with results that were computed in the last session; left out where that is all of them. */
+  /** Images with results that the last session made, by computing or from a cache; left out where that is all of them. */
   computed: z.int().optional(),
 })
 export type RunCounts = z.output<typeof RunCounts>

@@ -111,7 +111,7 @@ export const commonFields = {
     .describe(
       'Priority of a run on a fleet: high goes before normal, and low after it; runs of one priority share the workers. Default: normal.',
     ),
-  plan: flag('Say only what the run would do, write and need; compute nothing.'),
+  plan: flag('Say only what the run would do, also with one that is there, and what it would write and need; write nothing.'),
 }
 
 /** Fields of extract and predict. */
