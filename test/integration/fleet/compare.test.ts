@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { npyHeader } from '@layermill/core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -55,6 +55,18 @@ it('compares with nobody else at the queue', async () => {
   expect([...local.keys()]).toEqual(expect.arrayContaining(['compare.json', 'predictivity.csv', 'rsa-kendall-tau-a.csv']))
   expect(await filesOf('alone')).toEqual(local)
   expect((await jobs()).trim()).toBe('')
+})
+
+it('goes on where another command for the same folder ends meanwhile', async () => {
+  const command = fleet.run(shared('twice'), { cwd: root })
+  await untilSaid(command, /may take them too/)
+  // The other one takes its journals away.
+  const journals = (await readdir(join(root, 'twice'))).filter(name => name.startsWith('progress'))
+  expect(journals).toContain('progress.json')
+  for (const name of journals) await rm(join(root, 'twice', name))
+  const { stdout } = succeeded(await command.ended)
+  expect(stdout).toBe(said.stdout)
+  expect(await filesOf('twice')).toEqual(local)
 })
 
 it('loses nothing where the server that has a block is killed', async () => {

@@ -48,7 +48,7 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     json: true,
     // The queue of the server's environment is not meant: this is what its queue asked for.
     queue: 'embedded',
-    block: block === undefined ? undefined : { place: block, count: blocks, isShared: sets !== undefined },
+    block: block === undefined ? undefined : { place: block, count: blocks, isForAnother: sets !== undefined },
     written: sets?.map(({ place, written = place }) => written),
   })
 }

@@ -101,8 +101,8 @@ export async function requireBegun(store: Store, key?: string): Promise<void> {
 
 export interface BlockJournal {
   readonly block: number
-  /** Whether a command has begun the comparison, and ends it: nothing is written where it has ended meanwhile. */
-  readonly isShared?: boolean | undefined
+  /** Whether a command elsewhere has begun the comparison, and ends it: nothing is written where it has ended meanwhile. */
+  readonly isForAnother?: boolean | undefined
 }
 
 /**
@@ -125,7 +125,7 @@ export async function openJournal(store: Store, key: string, of?: BlockJournal):
   let isEnded = false
   const flush = async (): Promise<void> => {
     if (!fresh) return
-    if (of?.isShared === true) await requireBegun(store, key)
+    if (of?.isForAnother === true) await requireBegun(store, key)
     const record: Written = {
       key,
       ...(isEnded ? { ended: true } : {}),

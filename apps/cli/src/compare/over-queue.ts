@@ -21,7 +21,7 @@ export interface OverQueue {
   readonly measures: ReadonlySet<Measure>
   /** Job of a block, but for what is told above. */
   readonly job: Pick<SharedComparison, 'sets' | 'layers' | 'compare'>
-  readonly carryOut: (block: { place: number; count: number; isShared: true }) => Promise<void>
+  readonly carryOut: (block: { place: number; count: number; isForAnother: false }) => Promise<void>
   readonly signal: AbortSignal
   readonly onProgress: (step: string, done: number, total: number) => void
 }
@@ -70,7 +70,7 @@ export async function overQueue(options: OverQueue): Promise<void> {
     known,
     shared,
     endedOf: of => endedBlocks(store, key, of),
-    carryOut: place => carryOut({ place, count: all, isShared: true }),
+    carryOut: place => carryOut({ place, count: all, isForAnother: false }),
     signal,
     note: text => output.note(text),
     onProgress,

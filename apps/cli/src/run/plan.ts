@@ -10,7 +10,8 @@ import { type RunOptions, withComposition } from './carry-out.js'
 import { withRunClient } from './submit.js'
 
 /** Fate of the run that is at the destination, in a line. */
-function existingLine({ action, existing, found }: PlanReport): string | undefined {
+function existingLine(report: PlanReport): string | undefined {
+  const { action, existing, found } = report
   if (existing === undefined) return action === 'replace' ? 'the run that is there would be replaced' : undefined
   const { images, done } = existing
   if (action === 'complete')
@@ -19,7 +20,7 @@ function existingLine({ action, existing, found }: PlanReport): string | undefin
     return `an unfinished run is there: the results of ${formatCount(done)} of its ${formatPlural(images, 'image')} so far would be kept`
   if (action === 'retry')
     return `${formatCount(found?.retried ?? images - done)} of ${formatPlural(images, 'image')} had failed and would be tried again`
-  if (action === 'renew') return `all ${formatPlural(images, 'image')} would be computed again, with another version of the model`
+  if (action === 'renew') return `all ${formatPlural(report.images, 'image')} would be computed again, with another version of the model`
   return found && `update of ${formatPlural(images, 'image')}: ${foundText(found)}`
 }
 

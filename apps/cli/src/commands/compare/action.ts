@@ -199,7 +199,7 @@ interface Running {
   readonly onProgress: (step: string, done: number, total: number) => void
 }
 
-const here = (place: string): string => absolutePlace(place, process.cwd())
+const absolute = (place: string): string => absolutePlace(place, process.cwd())
 
 async function prepare(
   output: Output,
@@ -217,17 +217,22 @@ async function prepare(
   const measures = settings.measures ?? new Set<Measure>(all)
   const partial = partialOf(aligned.sets, options.partial)
   const { form: _form, ...named } = settings
-  const wanted = { ...named, partial, targets: options.targets === undefined ? undefined : here(options.targets), measures: [...measures] }
+  const wanted = {
+    ...named,
+    partial,
+    targets: options.targets === undefined ? undefined : absolute(options.targets),
+    measures: [...measures],
+  }
   const key = store === undefined ? '' : await comparisonKey(aligned, wanted, aligned.targets)
   return { settings, aligned, measures, partial, store, key }
 }
 
 /** Does one block, whose values are then in its journal. */
 async function carryOutBlock({ settings, aligned, measures, partial, store, key }: Prepared, block: ComparisonBlock, running: Running) {
-  const { place, count, isShared } = block
+  const { place, count, isForAnother } = block
   if (store === undefined) return
-  if (isShared) await requireBegun(store, key)
-  const journal = await openJournal(store, key, { block: place, isShared })
+  if (isForAnother) await requireBegun(store, key)
+  const journal = await openJournal(store, key, { block: place, isForAnother })
   try {
     await comparePairs(aligned.sets, {
       ...settings,
@@ -258,8 +263,15 @@ async function share(
   const { overQueue } = await import('../../compare/over-queue.js')
   const { rdm, minibatch, permutations, bootstrap, seed, folds, penalties, memoryBytes: memory } = settings
   const numbers = { minibatch, permutations, bootstrap, folds, penalties: penalties && [...penalties], memory }
-  const compare = { measures: [...measures], rdm, partial, seed, targets: targets === undefined ? undefined : here(targets), ...numbers }
-  const sets = places.map(place => ({ place: here(place), ...(here(place) === place ? {} : { written: place }) }))
+  const compare = {
+    measures: [...measures],
+    rdm,
+    partial,
+    seed,
+    targets: targets === undefined ? undefined : absolute(targets),
+    ...numbers,
+  }
+  const sets = places.map(place => ({ place: absolute(place), ...(absolute(place) === place ? {} : { written: place }) }))
   await overQueue({
     output,
     broker,
@@ -322,7 +334,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
   if (options.server !== undefined) return onServer(output, places, { ...options, server: options.server })
   settingsOf(options)
   const { block, out, layers, targets: targetsPlace } = options
-  const store = out === undefined ? undefined : openStore(here(out))
+  const store = out === undefined ? undefined : openStore(absolute(out))
   await using broker = address === undefined ? undefined : await openQueue(address, output)
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
@@ -330,7 +342,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
   try {
     await stoppable(output, 'the block under way is finished', async signal => {
       // Before anything is read for a folder that is not the command's.
-      if (block?.isShared === true && store !== undefined) await requireBegun(store)
+      if (block?.isForAnother === true && store !== undefined) await requireBegun(store)
       await using opened = await openSets(places, layers, options.written)
       await using targets = targetsPlace === undefined ? undefined : await openSets([targetsPlace], undefined)
       const prepared = await prepare(said, opened, targets, options, store)

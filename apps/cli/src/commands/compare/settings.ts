@@ -33,8 +33,8 @@ export interface CompareCommandOptions {
 export interface ComparisonBlock {
   readonly place: number
   readonly count: number
-  /** Whether it is of a comparison that a command has begun and will put together. */
-  readonly isShared: boolean
+  /** Whether a command elsewhere has begun the comparison and will put it together. */
+  readonly isForAnother: boolean
 }
 
 /** The error of a flag with a value that is none of some. */
