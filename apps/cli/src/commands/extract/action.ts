@@ -47,7 +47,7 @@ export async function extractCommand(output: Output, source: string | undefined,
       ...(record.leftOut === undefined ? {} : { leftOut: record.leftOut }),
     })
   else output.line(`${summary(record)}\n${spec.out}${await reportLine(spec)}`)
-  if (record.found !== undefined) output.note(`update: ${foundText(record.found)}`)
+  if (record.found !== undefined) output.note(`${spec.retryFailed ? 'retry' : 'update'}: ${foundText(record.found)}`)
   sayOverflow(output, record.counts, spec.dtype)
   sayLeftOut(output, record.leftOut)
   sayComputers(output, record.computedBy)
