@@ -20,7 +20,7 @@ import { TimedExtractor } from './timed-extractor.js'
 
 /** Gave the larger cosine of the two, see docs/decisions/0057. */
 const defaultMethod: CalibrationMethod = 'min-max'
-/** Images at once: every value of the network is kept for each. */
+/** Images at once where float32 and int8 are compared. */
 const batchSize = 4
 /** Values counted before other work of the process gets its turn. */
 const slice = 1 << 20
@@ -86,11 +86,12 @@ async function* through(
   setting: Setting,
   images: readonly ManifestRow[],
   extractor: Extractor,
+  batchSize: number,
 ): AsyncGenerator<ComputedImage<ManifestRow>> {
   const { source, readAhead, record, model, signal } = setting
   const preparation = rowPreparation(record, model.network)
   const prepared = prepareRows(images, { source, ...preparation, concurrency: readAhead })
-  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
+  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits, release: true })) {
     signal?.throwIfAborted()
     if (row.kind === 'computed') yield row
   }
@@ -132,7 +133,8 @@ async function rangesOf(
     await count(histograms, await extractor.run(batch))
     return new Map()
   })
-  for await (const { image } of through(setting, images, counting)) keys.push(image.row.key)
+  // One at a time: the runtime holds every value of the network for each until the last one is there.
+  for await (const { image } of through(setting, images, counting, 1)) keys.push(image.row.key)
   return { keys: keys.sort(), ranges: new Map(extractor.layers.map(point => [point, histograms.get(point)?.range(method) ?? [0, 0]])) }
 }
 
@@ -162,7 +164,7 @@ async function compare(setting: Setting, images: readonly ManifestRow[], ranges:
     const copy = { shape: batch.shape, data: batch.data.slice() }
     return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
   })
-  for await (const { image, layers: found } of through(setting, images, both)) {
+  for await (const { image, layers: found } of through(setting, images, both, batchSize)) {
     agreement.add(without('exact ', found), without('int8 ', found), classOf(image.row.label))
   }
   const speedup = exact.shortest / quantised.shortest
