@@ -19,7 +19,7 @@ export {
 export { pairNumberOf, pairNumbers, RunComparison } from './api/comparison.js'
 export type { ModelDetail, ModelSummary } from './api/model-types.js'
 export { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from './api/models.js'
-export { RunPlan } from './api/plan.js'
+export { type RunAction, RunPlan } from './api/plan.js'
 export { QueueJob, QueueJobPage, QueueJobParams, QueueJobQueryParams, type QueueJobState, QueueParams } from './api/queue-jobs.js'
 export {
   describeRun,

@@ -62,9 +62,8 @@ export async function overQueue(options: OverQueue): Promise<void> {
   const shared = sharedBlocks(broker, { run, store: store.url, blocks: all, ...job })
   await (await openJournal(store, key)).begin()
   const known = await endedBlocks(store, key, blocks)
-  output.note(
-    `${formatPlural(blocks.length - known.length, 'block')} of pairs${known.length > 0 ? ` (${known.length} are done)` : ''}: servers of ${broker.describe()} may take them too`,
-  )
+  const left = `${formatPlural(blocks.length - known.length, 'block')} of pairs${known.length > 0 ? ` (${known.length} are done)` : ''}`
+  output.note(`${left}: servers of ${broker.describe()} may take them too`)
   await shareBlocks({
     blocks,
     known,

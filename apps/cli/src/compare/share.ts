@@ -75,7 +75,8 @@ export async function shareBlocks(options: ShareOptions): Promise<void> {
       else if (open.size > 0) await pause(lookMs, undefined, { signal }).catch(() => undefined)
     }
   } finally {
-    // Blocks that wait would be done for nobody; those that somebody has are done, and known to the next command. The queue keeps no others.
+    // Blocks that wait would be done for nobody; those that somebody has are done, and known to the next command. The queue keeps no
+    // others.
     await Promise.all(all.map(block => withDeadline(shared.take(block), awayMs, () => false).catch(() => false)))
   }
 }

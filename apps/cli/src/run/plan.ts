@@ -1,5 +1,5 @@
 import { requireFloat16 } from '@layermill/engines'
-import { type ExtractSpec, type PredictSpec, type RunPlan, type RunSpec, runStoreUrl } from '@layermill/contracts'
+import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import { exitCodes, LayermillError } from '@layermill/core'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
@@ -73,8 +73,7 @@ async function planHere(output: Output, spec: ExtractSpec | PredictSpec): Promis
     async () => ({ model: spec }),
     async ({ environment, provider }) => {
       if (spec.precision === 'fp16') requireFloat16(await provider.openEngine())
-      await using store = spec.out === undefined ? undefined : await environment.openStore(runStoreUrl(spec))
-      return await planReport(spec, store, environment)
+      return planReport(spec, environment)
     },
   )
 }

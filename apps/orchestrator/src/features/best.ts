@@ -31,7 +31,8 @@ export class Best<Item> {
 
   /**
    * An item behind which nothing will be among the best, once there are as many as are kept: the last of these, or one that was it a
-   * little before. Items are sorted for it only where an eighth more than are kept came since: of many, each time would take longer than all else.
+   * little before. Items are sorted for it only where an eighth more than are kept came since: of many, each time would take longer than
+   * all else.
    */
   get bound(): Item | undefined {
     const { items, count } = this

@@ -4,6 +4,7 @@ import {
   type PredictSpec,
   type RunIdentity,
   type RunRecord,
+  type RunAction,
   type RunSpec,
   sameRegisteredModel,
 } from '@layermill/contracts'
@@ -11,12 +12,7 @@ import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { inputNumbers } from './identity.js'
 
-/**
- * Action of the same command where a run already is:
- * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`, `renew` (an
- * update to another version of a registered model: everything again), `extend` (a fine-tuning run for more epochs).
- */
-export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry' | 'renew' | 'extend'
+export type { RunAction }
 
 export interface RunRequest {
   readonly spec: ExtractSpec | PredictSpec

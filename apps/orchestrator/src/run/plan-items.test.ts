@@ -1,14 +1,6 @@
 import { commitPath, errorsPath, manifestPath, parseSpec, type RunRecord } from '@layermill/contracts'
-import {
-  encodeCommit,
-  encodeErrors,
-  encodeManifest,
-  type ImageSource,
-  LeftOut,
-  type ManifestRow,
-  type SourceItem,
-} from '@layermill/storage'
-import { MemoryStore } from '@layermill/storage/testing'
+import { encodeCommit, encodeErrors, encodeManifest, LeftOut, type ManifestRow, type SourceItem } from '@layermill/storage'
+import { listedSource, MemoryStore } from '@layermill/storage/testing'
 import { expect, it } from 'vitest'
 import type { RunAction } from './decide.js'
 import { type PlanFacts, plannedImages } from './plan-items.js'
@@ -16,20 +8,6 @@ import { planUpdate } from './update-plan.js'
 
 const row = (key: string, etag = 'v1'): SourceItem => ({ key, etag, bytes: 1 })
 const listed = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(key => row(key))
-
-function sourceOf(rows: readonly SourceItem[]): ImageSource {
-  async function* items({ after }: { after?: string } = {}) {
-    yield* rows.filter(({ key }) => after === undefined || key > after)
-  }
-  return {
-    url: '/photos',
-    kind: 'folder',
-    items,
-    read: () => Promise.reject(new Error('nothing is read here')),
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
 
 const existing = (facts: Partial<RunRecord>): RunRecord => ({
   version: 1,
@@ -74,7 +52,7 @@ async function planned(
   }
   const before = await contents()
   let keys = ''
-  const images = plannedImages(action, record, store, { source: sourceOf(items), listing: { leftOut: new LeftOut(), without } })
+  const images = plannedImages(action, record, store, { source: listedSource(items), listing: { leftOut: new LeftOut(), without } })
   let next = await images.next()
   for (; next.done !== true; next = await images.next()) keys += next.value.key
   expect(await contents()).toEqual(before)
@@ -98,7 +76,7 @@ it('an update that goes on computes what is new in its open parts, and keeps wha
   // Interrupted before it was planned: parts that it had begun to write are written anew.
   await store.put(manifestPath(3), encodeManifest([row('g')]))
   expect(await planned(store, 'resume', updating, { items: now })).toEqual({ keys: 'gab', standing: { images: 6, done: 5 }, found })
-  expect((await planUpdate(store, sourceOf(now), 2)).found).toEqual(found)
+  expect((await planUpdate(store, listedSource(now), 2)).found).toEqual(found)
   expect(await planned(store, 'resume', updating, { items: now })).toEqual({ keys: 'gab', standing: { images: 7, done: 4 }, found })
   await store.put(commitPath(3), encodeCommit({ part: 3, images: 1, failed: 0, files: [] }))
   expect(await planned(store, 'resume', updating, { items: now })).toEqual({ keys: 'ab', standing: { images: 7, done: 5 }, found })

@@ -1,4 +1,4 @@
-import type { ExtractSpec, LayerResult, PredictSpec, RunRecord, UpdateFound } from '@layermill/contracts'
+import { type ExtractSpec, type LayerResult, type PredictSpec, type RunRecord, runStoreUrl, type UpdateFound } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
 import type { SourceItem, Store } from '@layermill/storage'
 import { layersToFit, reduceSampleOf, samplePasses, sampleRowBytes, scratchBytes } from '@layermill/inference'
@@ -62,16 +62,11 @@ async function meantRun(spec: ExtractSpec | PredictSpec, store: Store | undefine
 
 /**
  * Reports a run's input, work, output and needs without doing it: lists the whole dataset and computes a few batches for the time.
- * @param store the run's, for what is there and for the space that is free
  * @param signal ends the listing
  * @throws LayermillError as `openRun` does; `SOURCE_...`; the signal's reason
  */
-export async function planReport(
-  spec: ExtractSpec | PredictSpec,
-  store: Store | undefined,
-  environment: RunEnvironment,
-  signal?: AbortSignal,
-): Promise<PlanReport> {
+export async function planReport(spec: ExtractSpec | PredictSpec, environment: RunEnvironment, signal?: AbortSignal): Promise<PlanReport> {
+  await using store = spec.out === undefined ? undefined : await environment.openStore(runStoreUrl(spec))
   const { record, network, action, existing } = await meantRun(spec, store, environment)
   await using source = await environment.openSource(spec.source, spec)
   const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches

@@ -1,24 +1,10 @@
 import { commitPath, errorsPath, manifestPath } from '@layermill/contracts'
-import { encodeCommit, encodeErrors, encodeManifest, type ImageSource, LeftOut, readManifest, type SourceItem } from '@layermill/storage'
-import { MemoryStore } from '@layermill/storage/testing'
+import { encodeCommit, encodeErrors, encodeManifest, LeftOut, readManifest, type SourceItem } from '@layermill/storage'
+import { listedSource, MemoryStore } from '@layermill/storage/testing'
 import { expect, it } from 'vitest'
 import { failedItems, imagesToUpdate, planUpdate } from './update-plan.js'
 
 const row = (key: string, etag = 'v1'): SourceItem => ({ key, etag, bytes: 1 })
-
-function sourceOf(rows: readonly SourceItem[]): ImageSource {
-  async function* items() {
-    yield* rows
-  }
-  return {
-    url: '/photos',
-    kind: 'folder',
-    items,
-    read: () => Promise.reject(new Error('nothing is read here')),
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
 
 /** A finished run of one part, with one image that failed. */
 async function finished(keys: readonly string[], failed: { key: string; code: string }, etag = 'v1'): Promise<MemoryStore> {
@@ -36,7 +22,7 @@ it.each(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT'])
   'an update tries again what failed with %s, though the listing has not changed',
   async code => {
     const store = await finished(keys, { key: 'b.jpg', code })
-    const plan = await planUpdate(store, sourceOf(keys.map(key => row(key))), 10, { leftOut: new LeftOut() })
+    const plan = await planUpdate(store, listedSource(keys.map(key => row(key))), 10, { leftOut: new LeftOut() })
     expect(plan).toEqual({ parts: [{ part: 1, images: 3 }], retire: [0], found: { ...nothing, retried: 1 } })
     expect(await readManifest(store, 1)).toEqual([
       { ...row('a.jpg'), from: { part: 0, row: 0 } },
@@ -48,13 +34,13 @@ it.each(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT'])
 
 it.each(['IMAGE_CORRUPT', 'IMAGE_UNSUPPORTED'])('an update leaves %s alone until the file is another', async code => {
   const store = await finished(keys, { key: 'b.jpg', code })
-  expect(await planUpdate(store, sourceOf(keys.map(key => row(key))), 10)).toEqual({ parts: [], retire: [], found: nothing })
-  expect((await planUpdate(store, sourceOf(keys.map(key => row(key, key === 'b.jpg' ? 'v2' : 'v1'))), 10)).retire).toEqual([0])
+  expect(await planUpdate(store, listedSource(keys.map(key => row(key))), 10)).toEqual({ parts: [], retire: [], found: nothing })
+  expect((await planUpdate(store, listedSource(keys.map(key => row(key, key === 'b.jpg' ? 'v2' : 'v1'))), 10)).retire).toEqual([0])
 })
 
 it('an update leaves an image alone that a list names and that is not there, until it is', async () => {
   const store = await finished(keys, { key: 'b.jpg', code: 'IMAGE_MISSING' }, '')
-  const listed = (etag: string) => sourceOf(keys.map(key => row(key, key === 'b.jpg' ? etag : 'v1')))
+  const listed = (etag: string) => listedSource(keys.map(key => row(key, key === 'b.jpg' ? etag : 'v1')))
   expect(await planUpdate(store, listed(''), 10)).toEqual({ parts: [], retire: [], found: nothing })
   expect((await planUpdate(store, listed('v1'), 10)).retire).toEqual([0])
 })
@@ -66,15 +52,15 @@ it('an update tells what it found, and a plan of one counts the same without wri
   const listed = [row('a.jpg'), row('b.jpg'), row('c.jpg', 'v2'), { ...row('e.jpg'), label: 'cat' }, row('f.jpg'), row('g.jpg')]
   const store = await make()
   const items: string[] = []
-  const plan = imagesToUpdate(store, sourceOf(listed))
+  const plan = imagesToUpdate(store, listedSource(listed))
   let next = await plan.next()
   for (; next.done !== true; next = await plan.next()) items.push(next.value.key)
   expect(next.value).toEqual(found)
   // Another label alone needs no computing.
   expect(items).toEqual(['f.jpg', 'g.jpg', 'b.jpg', 'c.jpg'])
   expect(await store.stat(manifestPath(1))).toBeUndefined()
-  expect((await planUpdate(await make(), sourceOf(listed), 10)).found).toEqual(found)
-  const retry = failedItems(store, sourceOf(listed))
+  expect((await planUpdate(await make(), listedSource(listed), 10)).found).toEqual(found)
+  const retry = failedItems(store, listedSource(listed))
   expect(await retry.next()).toMatchObject({ value: { key: 'b.jpg' } })
   expect(await retry.next()).toEqual({ done: true, value: { ...nothing, retried: 1 } })
 })

@@ -55,15 +55,15 @@ async function failedImages(store: Store, part: number): Promise<ErrorRow[]> {
   return bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${path}`)
 }
 
+const keysOf = (rows: readonly ErrorRow[]): Set<string> => new Set(rows.map(({ key }) => key))
+
 async function failedKeys(store: Store, part: number): Promise<Set<string>> {
-  return new Set((await failedImages(store, part)).map(({ key }) => key))
+  return keysOf(await failedImages(store, part))
 }
 
-/** Keys of a part's images to try again at every update. What the listing does not find either (an empty etag) is still missing. */
-async function passingKeys(store: Store, part: number, known: KnownImages): Promise<string[]> {
-  const rows = await failedImages(store, part)
-  return rows.filter(row => mayPass(row) && known.get(row.key)?.etag !== '').map(({ key }) => key)
-}
+/** Those of images that failed to try again at every update. What the listing does not find either (an empty etag) is still missing. */
+const passingKeys = (failed: readonly ErrorRow[], known: KnownImages): Set<string> =>
+  keysOf(failed.filter(row => mayPass(row) && known.get(row.key)?.etag !== ''))
 
 /** A part's rows again, each with where its result is, where it has one. */
 async function rowsWithResults(store: Store, part: number): Promise<ManifestRow[]> {
@@ -171,8 +171,8 @@ export async function* imagesToUpdate(
   }
   const retried = new Set<string>()
   for (const part of live) {
-    const passing = new Set(await passingKeys(store, part, known))
-    const failed = await failedKeys(store, part)
+    const rows = await failedImages(store, part)
+    const [passing, failed] = [passingKeys(rows, known), keysOf(rows)]
     for (const { from: _from, ...row } of await readManifest(store, part)) {
       const { seen, now } = known.get(row.key)!
       if (passing.has(row.key)) retried.add(row.key)
@@ -219,9 +219,9 @@ export async function planUpdate(
   for (const part of live) {
     const keys = await readManifest(store, part)
     const isSame = keys.every(({ key }) => known.get(key)!.seen && known.get(key)!.now === undefined)
-    const passing = await passingKeys(store, part, known)
+    const passing = passingKeys(await failedImages(store, part), known)
     for (const key of passing) retried.add(key)
-    if (isSame && passing.length === 0) continue
+    if (isSame && passing.size === 0) continue
     const rows = (await rowsWithResults(store, part)).flatMap(row => updatedRow(row, known.get(row.key)!))
     if (rows.length > 0) await addPart(draft, rows)
     draft.retire.push(part)

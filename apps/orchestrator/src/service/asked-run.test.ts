@@ -13,7 +13,7 @@ import {
 } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { encodeCommit, type ImageSource, openStore, readManifest, type Store } from '@layermill/storage'
-import { MemoryStore } from '@layermill/storage/testing'
+import { listedSource, MemoryStore } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunEnvironment } from '../run/environment.js'
 import { execute } from '../run/execute.js'
@@ -27,19 +27,7 @@ import { RunControl, RunLost } from './run-control.js'
 
 const images = 5
 
-function source(): ImageSource {
-  async function* items({ after = '' }: { after?: string } = {}) {
-    for (let i = 0; i < images; i++) if (`${i}.png` > after) yield { key: `${i}.png`, etag: String(i), bytes: 1 }
-  }
-  return {
-    url: '/photos',
-    kind: 'folder',
-    items,
-    read: () => Promise.reject(new Error('nothing is read here')),
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: async () => undefined,
-  }
-}
+const source = (): ImageSource => listedSource(Array.from({ length: images }, (_, i) => ({ key: `${i}.png`, etag: String(i), bytes: 1 })))
 
 /** A queue whose parts are computed by themselves: their commit records appear, and the run is told. */
 function workers(store: Store): PartQueue {

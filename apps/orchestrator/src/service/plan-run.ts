@@ -1,4 +1,4 @@
-import { type FinetuneSpec, type RunPlan, type RunSpec, runStoreUrl } from '@layermill/contracts'
+import type { FinetuneSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import type { RunEnvironment } from '../run/environment.js'
 import { planReport } from '../run/plan-report.js'
 import { describeTraining } from '../train/describe.js'
@@ -30,8 +30,7 @@ async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment | 
 export function runPlanner(environment: RunEnvironment, openTraining?: OpenTrainingEnvironment): PlanRun {
   return async (spec, signal) => {
     if (spec.kind === 'finetune') return planTraining(spec, openTraining)
-    await using store = spec.out === undefined ? undefined : await environment.openStore(runStoreUrl(spec))
-    const { layers, ...report } = await planReport(spec, store, environment, signal)
+    const { layers, ...report } = await planReport(spec, environment, signal)
     return { kind: spec.kind, ...report, layers: [...layers] }
   }
 }

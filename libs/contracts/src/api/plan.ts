@@ -3,12 +3,20 @@ import * as z from 'zod'
 
 const count = z.int().nonnegative()
 
+/** Actions of a command by what is at its destination. */
+const runActions = ['create', 'replace', 'resume', 'complete', 'update', 'retry', 'renew', 'extend'] as const
+
+/**
+ * Action of the same command where a run already is:
+ * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`, `renew` (an
+ * update to another version of a registered model: everything again), `extend` (a fine-tuning run for more epochs).
+ */
+export type RunAction = (typeof runActions)[number]
+
 const InferencePlan = z.object({
   kind: z.enum(['extract', 'predict']),
   model: z.string(),
-  action: z
-    .enum(['create', 'replace', 'resume', 'complete', 'update', 'retry', 'renew', 'extend'])
-    .describe('What would become of the run that is at the destination; create where there is none.'),
+  action: z.enum(runActions).describe('What would become of the run that is at the destination; create where there is none.'),
   existing: z
     .object({ images: count, done: count })
     .optional()

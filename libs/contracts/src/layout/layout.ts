@@ -36,8 +36,8 @@ export function partOfPath(path: string): number | undefined {
 
 /**
  * A layer's folder: its name with '.' for each '/', so that `res4/b3` is `features/res4.b3`. A '.' or '%' of the name itself is written
- * `%2E` or `%25`, so that no two layers share a folder; so is every other character that some system does not take, by its bytes in UTF-8, and
- * a '/' in front, which would hide the folder.
+ * `%2E` or `%25`, so that no two layers share a folder; so is every other character that some system does not take, by its bytes in
+ * UTF-8, and a '/' in front, which would hide the folder.
  */
 export function layerFolder(layer: string): string {
   if (layer === '' || layer.includes(' ') || /\p{Surrogate}/u.test(layer))

@@ -156,7 +156,8 @@ export const extractFields = {
     )
     .optional()
     .describe(
-      "Layers to write, in this order; all (of an ONNX file: its modules), or * for any characters, as conv*; models MODEL lists them. Default: the network's default layer.",
+      'Layers to write, in this order; all (of an ONNX file: its modules), or * for any characters, as conv*; models MODEL lists them. ' +
+        "Default: the network's default layer.",
     ),
   out: place.describe('Place of the results: a folder or s3://bucket/prefix.'),
   tokens: z

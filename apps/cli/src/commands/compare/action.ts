@@ -206,9 +206,8 @@ async function prepare(
   { sets }: OpenSets,
   targets: OpenSets | undefined,
   options: CompareCommandOptions,
-  store: Store | undefined,
+  { settings, store }: Pick<Prepared, 'settings' | 'store'>,
 ): Promise<Prepared> {
-  const settings = settingsOf(options)
   const aligned = await inputOf(sets, targets?.sets ?? [], options.targets)
   for (const [name, count] of aligned.leftOut)
     output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
@@ -332,7 +331,7 @@ function belowProgress(output: Output, progress: StepProgress): Output {
 export async function compareCommand(output: Output, places: readonly string[], options: CompareCommandOptions): Promise<number> {
   const address = await queueOf(options)
   if (options.server !== undefined) return onServer(output, places, { ...options, server: options.server })
-  settingsOf(options)
+  const settings = settingsOf(options)
   const { block, out, layers, targets: targetsPlace } = options
   const store = out === undefined ? undefined : openStore(absolute(out))
   await using broker = address === undefined ? undefined : await openQueue(address, output)
@@ -345,7 +344,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
       if (block?.isForAnother === true && store !== undefined) await requireBegun(store)
       await using opened = await openSets(places, layers, options.written)
       await using targets = targetsPlace === undefined ? undefined : await openSets([targetsPlace], undefined)
-      const prepared = await prepare(said, opened, targets, options, store)
+      const prepared = await prepare(said, opened, targets, options, { settings, store })
       const running = {
         product: fast.product,
         signal,

@@ -72,11 +72,6 @@ async function loadedFacts(output: Output, spec: PredictSpec): Promise<ModelFact
 }
 
 async function modelFacts(output: Output, spec: PredictSpec): Promise<ModelFacts> {
-  const { labels, ...facts } = { ...(await knownFacts(output, spec)), labels: spec.labels }
-  return labels === undefined ? facts : { ...facts, names: labels }
-}
-
-async function knownFacts(output: Output, spec: PredictSpec): Promise<ModelFacts> {
   const { model, weights } = spec
   if (networkIds.includes(model)) {
     if (!isPublished(weights)) return loadedFacts(output, spec)
@@ -242,7 +237,8 @@ export async function evaluateCommand(output: Output, source: string | undefined
   const flags = { ...options, top: String(ranks), out: out === undefined ? undefined : `${out.replace(/\/$/, '')}/${predictionsFile}` }
   const parsed = absolutePlaces((await specFromFlags('predict', source, flags)) as PredictSpec, process.cwd())
   const spec = await resolveRegistered(parsed, { ...options, server: undefined })
-  const facts = await modelFacts(output, spec)
+  const found = await modelFacts(output, spec)
+  const facts = { ...found, names: spec.labels ?? found.names }
   const asked = {
     ...spec,
     top: topOf(facts.target, facts.names.length, ranks),

@@ -7,6 +7,7 @@ import { LineChart, type Series } from '../ui/line-chart.js'
 import { Card, Empty, Loading, ProblemNote, StateBadge, TableBox } from '../ui/parts.js'
 import { ConfusionOf } from './confusion.js'
 import { differencesOf } from './differences.js'
+import { speedOf } from './run-row.js'
 
 /** Most runs that are held beside each other. */
 const most = 6
@@ -35,7 +36,10 @@ const facts: readonly (readonly [string, (run: RunDetail) => string | undefined]
   ['took', ({ seconds }) => (seconds === undefined ? undefined : duration(seconds))],
   [
     'images a second',
-    ({ seconds, counts }) => (seconds === undefined || seconds === 0 ? undefined : rate((counts.computed ?? counts.done) / seconds)),
+    run => {
+      const speed = speedOf(run)
+      return speed === undefined ? undefined : rate(speed)
+    },
   ],
   ['held-out accuracy', ({ accuracy }) => (accuracy === undefined ? undefined : percent(accuracy))],
   ['epochs', ({ epochs }) => (epochs === undefined || epochs.length === 0 ? undefined : count(epochs.length))],

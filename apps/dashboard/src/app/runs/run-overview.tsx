@@ -7,6 +7,7 @@ import { Sparkline } from '../ui/sparkline.js'
 import { PartGrid } from './part-grid.js'
 import { RunOutcome } from './run-outcome.js'
 import { RunPhases } from './run-phases.js'
+import { speedOf } from './run-row.js'
 import { RunCurves } from './run-training.js'
 import type { LiveRun } from './use-run.js'
 
@@ -26,8 +27,7 @@ const written = (run: RunDetail): number => run.counts.done * (run.layers ?? [])
 function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
   const { counts, state } = run
   const { progress, speeds } = live
-  const speed =
-    progress?.imagesPerSecond ?? (run.seconds !== undefined && run.seconds > 0 ? (counts.computed ?? counts.done) / run.seconds : undefined)
+  const speed = progress?.imagesPerSecond ?? speedOf(run)
   const handled = counts.done + counts.failed
   return (
     <section class="card hero" aria-label="Progress">

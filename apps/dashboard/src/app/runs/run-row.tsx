@@ -7,6 +7,10 @@ import { Sparkline } from '../ui/sparkline.js'
 import type { ColumnName } from './columns.js'
 
 export const isActive = ({ state }: RunSummary): boolean => state === 'running' || state === 'planning'
+/** Images a second of a run's last session, of those that it did; undefined where no time is known. */
+export const speedOf = ({ counts, seconds }: RunSummary): number | undefined =>
+  seconds !== undefined && seconds > 0 ? (counts.computed ?? counts.done) / seconds : undefined
+
 export const processed = ({ counts }: RunSummary): number => counts.done + counts.failed
 
 /** Seconds that an ended run took: of work where they are known, else from its beginning to its end. */
