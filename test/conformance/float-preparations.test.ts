@@ -1,4 +1,4 @@
-/** transformers' processor of DINOv3, which resizes floats where all others resize levels: `preparations/make-floats.py` wrote the values. */
+/** Values of transformers' processor of DINOv3, which resizes floats where all others resize levels, by `preparations/make-floats.py`. */
 import { readFile } from 'node:fs/promises'
 import { preparationFromFile } from '@layermill/models'
 import { prepareImage } from '@layermill/preprocess'

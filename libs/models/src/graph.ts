@@ -86,13 +86,13 @@ export type Resample = (typeof resamples)[number]
 type Triple = readonly [number, number, number]
 
 /**
- * How large a picture becomes before it is cut. Sides of a fraction of a pixel are cut off (`int` in Python) unless said otherwise.
- * `none`: as it is. `size`: height and width, without keeping the aspect. `short`: the short side; where the long one would be above
- * `longest`, that one; both are then made multiples of `multiple`, upwards, or of `down`, downwards (YOLOS). `between`: likewise, both sides
- * rounded half up, then down to multiples (ViLT). `own`: the picture's, down to multiples (GLPN). `long`: the long side, rounded half up (SAM). `within`: as
- * large as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest inside it,
- * rounded half to even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to multiples of
- * `multiple` (DPT).
+ * How large a picture becomes before it is cut. Sides of a fraction of a pixel are cut off (`int` in Python) unless said otherwise. `none`:
+ * as it is. `size`: height and width, without keeping the aspect. `short`: the short side; where the long one would be above `longest`,
+ * that one; both are then made multiples of `multiple`, upwards, or of `down`, downwards (YOLOS). `between`: likewise, both sides rounded
+ * half up, then down to multiples (ViLT). `own`: the picture's, down to multiples (GLPN). `long`: the long side, rounded half up (SAM).
+ * `within`: as large as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest
+ * inside it, rounded half to even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to
+ * multiples of `multiple` (DPT).
  */
 export type ResizeTarget =
   | { readonly by: 'none' }

@@ -68,7 +68,7 @@ export function gatheredRows(context: Context): Dims {
   return [...sides.slice(0, axis), ...at, ...sides.slice(axis + 1)]
 }
 
-/** The values of a graph whose channels lie in blocks, as one kind of processor wants them: their numbers are in no order that others know. */
+/** Values of a graph whose channels lie in blocks, as one kind of processor wants them: their numbers are in no order that others know. */
 export function blockedValues(graph: Graph): Set<string> {
   const blocked = new Set<string>()
   for (const { op, domain, inputs, outputs } of graph.nodes) {

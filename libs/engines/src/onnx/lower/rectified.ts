@@ -7,8 +7,9 @@ export interface WithoutRectified {
 }
 
 /**
- * A graph that does not give values which follow from others that it gives: the ReLU of an output. The runtime holds every output twice, as it
- * computes it and as it gives it back, until the last one is there; all layers of VGG16 take 110 MB an image, and half of that without these.
+ * A graph that does not give values which follow from others that it gives: the ReLU of an output. The runtime holds every output twice, as
+ * it computes it and as it gives it back, until the last one is there; all layers of VGG16 take 110 MB an image, and half of that without
+ * these.
  */
 export function withoutRectified(graph: OnnxGraph): WithoutRectified {
   const given = new Set(graph.outputs.map(({ name }) => name))
