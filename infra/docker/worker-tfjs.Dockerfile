@@ -38,7 +38,7 @@ RUN install -d -o 1000 -g 1000 /var/lib/layermill && ln -s /app/apps/cli/bin/lay
 COPY --from=build /app /app
 COPY --from=tfjs /tfjs/node_modules /node_modules
 # The queue is where LAYERMILL_QUEUE says, never on the command line, which everybody sees.
-ENV NODE_ENV=production HOME=/var/lib/layermill LAYERMILL_HOME=/var/lib/layermill LAYERMILL_QUEUE=redis://redis:6379 ORT_DISABLE_TELEMETRY=1 MALLOC_ARENA_MAX=2
+ENV NODE_ENV=production HOME=/var/lib/layermill LAYERMILL_HOME=/var/lib/layermill LAYERMILL_QUEUE=redis://redis:6379 ORT_DISABLE_TELEMETRY=1 MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576 MALLOC_TRIM_THRESHOLD_=16777216
 # Weights fetched once are kept here; a volume makes them outlive the container.
 VOLUME /var/lib/layermill
 WORKDIR /var/lib/layermill

@@ -70,6 +70,13 @@ describe.each(names)('%s', name => {
     expect(Number(version?.[2])).toBeGreaterThanOrEqual(11)
   })
 
+  it("keeps memory as the command's first line does", () => {
+    const settings = (text: string): string[] => text.match(/\bMALLOC_\w+=\d+/g) ?? []
+    const [firstLine = ''] = read('apps/cli/bin/layermill.js').split('\n', 1)
+    expect(settings(firstLine)).toHaveLength(3)
+    expect(settings(finalStage(file).join('\n'))).toEqual(settings(firstLine))
+  })
+
   it('copies only what is there', () => {
     const earlier = stages(file).map(from => from.getBuildStage())
     const copies = file.getCOPYs()

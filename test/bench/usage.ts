@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { cpus, tmpdir } from 'node:os'
@@ -12,8 +13,11 @@ const pack = process.env['LAYERMILL_TEST_PACKAGE']
 /** The command as it is published, where `npm run bench` has laid it out. */
 const main =
   pack === undefined ? join(dirname(createRequire(import.meta.url).resolve('layermill')), 'main.js') : join(pack, 'bin/layermill.js')
-/** As the command's first line, which is not read here. */
-const heaps = { MALLOC_ARENA_MAX: '2' }
+/** Environment that the command's first line gives it: a start by path to Node.js leaves the line out. */
+const [firstLine = ''] = readFileSync(join(dirname(main), '../bin/layermill.js'), 'utf8').split('\n', 1)
+const heaps: NodeJS.ProcessEnv = Object.fromEntries(
+  [...firstLine.matchAll(/(MALLOC_\w+)=(\d+)/g)].map(([, name, value]) => [name ?? '', value]),
+)
 const report = new URL('./usage-report.js', import.meta.url).href
 
 /** Whole process, from its start to its end. */

@@ -4,7 +4,11 @@ import { LeaseCache } from './lease-cache.js'
 function setUp(capacity: number) {
   const dropped: string[] = []
   const made: string[] = []
-  const cache = new LeaseCache<string>(capacity, async value => void dropped.push(value))
+  const cache = new LeaseCache<string>(
+    capacity,
+    async value => void dropped.push(value),
+    value => value.length,
+  )
   const lease = (key: string) => cache.lease(key, async () => (made.push(key), key))
   return { cache, dropped, made, lease }
 }
@@ -41,4 +45,20 @@ it('clears all', async () => {
   await lease('b')
   await cache.clear()
   expect(dropped).toEqual(['a', 'b'])
+})
+
+it('shrinks to a number of bytes by dropping what nobody uses, oldest first', async () => {
+  const { cache, lease, dropped } = setUp(9)
+  for (const key of ['aaaa', 'bbb', 'cc']) (await lease(key)).done()
+  const used = await lease('aaaa')
+  ;(await lease('d')).done()
+  expect(cache.bytes).toBe(10)
+  await cache.shrinkTo(7)
+  expect(dropped).toEqual(['bbb'])
+  await cache.shrinkTo(0)
+  expect(dropped).toEqual(['bbb', 'cc', 'd'])
+  expect(cache.bytes).toBe(4)
+  used.done()
+  await cache.shrinkTo(4)
+  expect(dropped).toHaveLength(3)
 })

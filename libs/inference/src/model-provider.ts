@@ -1,5 +1,5 @@
 import type { Engine, Extractor, Range } from '@layermill/engines'
-import type { ModelTarget, Network, Size2 } from '@layermill/models'
+import { getNetwork, type ModelTarget, type Network, networkIds, parameterCount, type Size2 } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import { type Lease, LeaseCache } from './lease-cache.js'
 
@@ -40,6 +40,8 @@ export interface ModelProviderOptions {
   keepModels?: number
   /** Sessions kept at once. Default 3. */
   keepSessions?: number
+  /** Bytes of weights that are kept for later, those that are loaded meanwhile counted. What is in use may be more. Default 640 MiB. */
+  keepBytes?: number
 }
 
 /** Ranges that a session computes in int8 with. */
@@ -56,6 +58,18 @@ const rangesOf = ({ ranges, exactLayers }: SessionRanges) => ({ ranges, ...(exac
 /** Precision of a session that does not compute in float32. */
 export type SessionPrecision = SessionRanges | 'fp16'
 
+/** Extractor and the bytes of its weights. */
+interface KeptSession {
+  readonly extractor: Extractor
+  readonly bytes: number
+}
+
+/** Room for VGG19 and a small network, or for three ResNets. */
+const defaultKeepBytes = 640 * 2 ** 20
+
+/** Bytes of a network's weights in float32. */
+const weightBytes = (network: Network): number => 4 * parameterCount(network)
+
 const modelKey = (model: string, weights: string): string => JSON.stringify([model, weights])
 
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */
@@ -64,11 +78,21 @@ export class ModelProvider {
   private readonly models: LeaseCache<Held>
   /** Of models whose weights were handed over. */
   private readonly outlines = new LeaseCache<ModelOutline>(20, async () => undefined)
-  private readonly sessions: LeaseCache<Extractor>
+  private readonly sessions: LeaseCache<KeptSession>
+  /** Bytes of weights by model, of those that were loaded before. */
+  private readonly knownBytes = new Map<string, number>()
 
   constructor(private readonly options: ModelProviderOptions) {
-    this.models = new LeaseCache(options.keepModels ?? 2, async () => undefined)
-    this.sessions = new LeaseCache(options.keepSessions ?? 3, async session => session.release())
+    this.models = new LeaseCache<Held>(
+      options.keepModels ?? 2,
+      async () => undefined,
+      ({ loaded }) => weightBytes(loaded.network),
+    )
+    this.sessions = new LeaseCache<KeptSession>(
+      options.keepSessions ?? 3,
+      ({ extractor }) => extractor.release(),
+      ({ bytes }) => bytes,
+    )
   }
 
   /** The engine in use. */
@@ -104,13 +128,23 @@ export class ModelProvider {
 
   /** A model with its weights, unless a session has taken them just now. */
   private async held(model: string, weights: string): Promise<Held> {
-    const lease = await this.models.lease(modelKey(model, weights), async () => ({
-      loaded: await this.options.load(model, weights),
-      pinned: false,
-      spent: false,
-    }))
+    const key = modelKey(model, weights)
+    const lease = await this.models.lease(key, async () => {
+      await this.makeRoom(key, model)
+      const loaded = await this.options.load(model, weights)
+      this.knownBytes.set(key, weightBytes(loaded.network))
+      return { loaded, pinned: false, spent: false }
+    })
     lease.done()
     return lease.value
+  }
+
+  /** Gives up what nobody uses before other weights are loaded: all of it where nothing says how large they are. */
+  private async makeRoom(key: string, model: string): Promise<void> {
+    const expected = this.knownBytes.get(key) ?? (networkIds.includes(model) ? weightBytes(getNetwork(model)) : Infinity)
+    const kept = Math.max(0, (this.options.keepBytes ?? defaultKeepBytes) - expected)
+    await this.sessions.shrinkTo(kept)
+    await this.models.shrinkTo(Math.max(0, kept - this.sessions.bytes))
   }
 
   /** Makes use of a model whose weights are there: without waiting, as another session may take them at any time. */
@@ -132,7 +166,7 @@ export class ModelProvider {
     inputSize?: Size2,
     precision?: SessionPrecision,
   ): Promise<Lease<Extractor>> {
-    return this.sessions.lease(
+    const lease = await this.sessions.lease(
       JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
       async () => {
         const [engine, { loaded, handOver }] = await Promise.all([
@@ -147,7 +181,7 @@ export class ModelProvider {
           }),
         ])
         const computing = precision === 'fp16' ? { float16: true } : precision === undefined ? {} : rangesOf(precision)
-        return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
+        const extractor = await engine.extractor(loaded.network, loaded.weights.tensors, layers, {
           handOver,
           ...(inputSize === undefined ? {} : { inputSize }),
           onBatching: ({ kind, reason }) => {
@@ -155,8 +189,10 @@ export class ModelProvider {
           },
           ...computing,
         })
+        return { extractor, bytes: weightBytes(loaded.network) }
       },
     )
+    return { value: lease.value.extractor, done: () => lease.done() }
   }
 
   /** Forgets the engine and its sessions after it broke down: the next session opens a new one. */
