@@ -54,6 +54,8 @@ export interface OnnxGraph {
   readonly initializers: ReadonlyMap<string, OnnxInitializer>
   readonly inputs: readonly OnnxValueInfo[]
   readonly outputs: readonly OnnxValueInfo[]
+  /** Version of ONNX's own operators; the usual one where nothing is said. */
+  readonly opset?: number
 }
 
 export const int = (value: number): OnnxAttribute => ({ kind: 'int', value })

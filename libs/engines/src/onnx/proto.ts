@@ -109,7 +109,7 @@ export function modelProto(
     intField(1, irVersion),
     stringField(2, 'layermill'),
     messageField(7, body),
-    messageField(8, message([stringField(1, ''), intField(2, opset)])),
+    messageField(8, message([stringField(1, ''), intField(2, graph.opset ?? opset)])),
     ...[microsoft, nchwc]
       .filter(domain => graph.nodes.some(node => node.domain === domain))
       .map(domain => messageField(8, message([stringField(1, domain), intField(2, 1)]))),

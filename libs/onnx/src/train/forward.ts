@@ -2,7 +2,7 @@ import { type CutOptions, type CutSource, keptNodes, opsetOf } from '../cut/cut.
 import type { Graph } from '../read/normalise.js'
 import type { Info, Size } from '../shapes/info.js'
 import { inferValues } from '../shapes/infer.js'
-import type { NodeDef } from '../types.js'
+import { bool, type NodeDef } from '../types.js'
 
 /** A forward pass whose batch is free, as gradients need it. */
 export interface Forward {
@@ -12,6 +12,8 @@ export interface Forward {
   dims(value: string): readonly Size[] | undefined
   /** Numbers of a constant, or of what follows from sizes, where they are the same for every batch. */
   integers(value: string): readonly number[] | undefined
+  /** Whether a value holds truths. */
+  isLogical(value: string): boolean
 }
 
 /** Images of the second look: what changes with them depends on the batch. No side of a network is a multiple of it by chance. */
@@ -53,5 +55,6 @@ export function forwardPass(source: CutSource, options: CutOptions): Forward {
       const [numbers, others] = [one.get(value)?.numbers, several.get(value)?.numbers]
       return numbers !== undefined && others !== undefined && equal(numbers, others) ? numbers : undefined
     },
+    isLogical: value => (one.get(value)?.type || values.get(value)?.type) === bool,
   }
 }

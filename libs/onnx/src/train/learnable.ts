@@ -11,6 +11,7 @@ const weights: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [1, 2],
   Conv: [1, 2],
   ConvTranspose: [1, 2],
+  Einsum: [0, 1],
   Gemm: [0, 1, 2],
   GroupNormalization: [1, 2],
   InstanceNormalization: [1, 2],
@@ -18,6 +19,16 @@ const weights: Readonly<Record<string, readonly number[]>> = {
   MatMul: [0, 1],
   PRelu: [1],
   RMSNormalization: [1],
+  SimplifiedLayerNormalization: [1],
+  'com.microsoft.Attention': [1, 2],
+  'com.microsoft.BiasGelu': [1],
+  'com.microsoft.FastGelu': [1],
+  'com.microsoft.FusedConv': [1, 2],
+  'com.microsoft.FusedGemm': [0, 1, 2],
+  'com.microsoft.FusedMatMul': [0, 1],
+  'com.microsoft.MultiHeadAttention': [3],
+  'com.microsoft.SkipLayerNormalization': [2, 3, 4],
+  'com.microsoft.SkipSimplifiedLayerNormalization': [2, 3],
 }
 /** Operators that products and norms are built of: biases, factors of layers, tokens and positions are their operands. */
 const operands = new Set(['Add', 'Concat', 'Expand', 'Gather', 'Mul', 'Where'])
@@ -53,10 +64,9 @@ class Learnable {
   ) {}
 
   visit(node: NodeDef): void {
-    if (node.domain !== '') return this.pass(node)
-    const places = weights[node.op] ?? []
+    const places = weights[node.domain === '' ? node.op : `${node.domain}.${node.op}`] ?? []
     for (const place of places) this.add(node, node.inputs[place])
-    if (operands.has(node.op)) for (const input of node.inputs) if (this.isOperand(node, input)) this.add(node, input)
+    if (node.domain === '' && operands.has(node.op)) for (const input of node.inputs) if (this.isOperand(node, input)) this.add(node, input)
     this.pass(node, places.length > 0)
   }
 

@@ -78,7 +78,13 @@ async function explainGraph(network: OnnxNetwork, values: readonly string[], siz
   const seed = seeding(scores, network.classes)
   let made: ReturnType<typeof graphGradients>
   try {
-    made = graphGradients({ nodes, dims, integers: value => forward.integers(value) }, new Map([[scores, name('weights')]]), wanted)
+    const given = {
+      nodes,
+      dims,
+      integers: (value: string) => forward.integers(value),
+      isLogical: (value: string) => forward.isLogical(value),
+    }
+    made = graphGradients(given, new Map([[scores, name('weights')]]), wanted)
   } catch (error) {
     if (error instanceof RangeError) throw refused(network, error.message)
     throw error

@@ -117,7 +117,8 @@ export function stackRows(rows: readonly Tensor[]): Tensor {
 
 /** Whether two values are equal to a share of the second one's largest number; NaN equals NaN. */
 export function equalRows(a: Tensor, b: Tensor, share: number = tolerance): boolean {
-  if (!sameShape(a.shape, b.shape)) return false
+  // Of an image that a batch has no scores of, nothing is left to compare.
+  if (!sameShape(a.shape, b.shape) || a.data.length !== b.data.length) return false
   let largest = 0
   for (const value of b.data) if (Math.abs(value) > largest && Math.abs(value) < Infinity) largest = Math.abs(value)
   const allowed = share * largest

@@ -108,7 +108,11 @@ export class StepBuilder {
     const seed = this.seed(scores)
     const dims = (value: string): Dims => this.dims(value, head)
     const made = this.differentiated(() =>
-      graphGradients({ nodes, dims, integers: value => this.integers(value, head) }, new Map([[scores, seed.output]]), trainable),
+      graphGradients(
+        { nodes, dims, integers: value => this.integers(value, head), isLogical: value => this.forward.isLogical(value) },
+        new Map([[scores, seed.output]]),
+        trainable,
+      ),
     )
     const named = trainable.map(name => [name, `layermill.gradient/${name}`] as const)
     const given = named.flatMap(([name, output]): OnnxNode[] => {

@@ -1,11 +1,5 @@
 import { int, text } from '../graph.js'
-import { axisOf, type GradientContext, type GradientNode, type GradientRule } from './context.js'
-
-/** Whole numbers that newer operator sets take as an input, older ones as an attribute. */
-function numbersOf(node: GradientNode, input: number, attribute: string, context: GradientContext): readonly number[] | undefined {
-  const name = node.inputs[input]
-  return (name === undefined || name === '' ? undefined : context.forward.integers(name)) ?? node.ints(attribute)
-}
+import { axisOf, type GradientRule } from './context.js'
 
 const reshape: GradientRule = (node, gradient, context) =>
   context.accumulate(node.inputs[0], () => context.reshapeLike(gradient, node.inputs[0]!))
@@ -27,25 +21,6 @@ const concat: GradientRule = (node, gradient, context) => {
   }
 }
 
-/** Places of a gradient along an axis of a value of `length` there, which is 0 elsewhere. */
-interface Places {
-  readonly rank: number
-  readonly axis: number
-  readonly length: number
-  readonly indices: readonly number[]
-}
-
-function scatter(gradient: string, { rank, axis, length, indices }: Places, context: GradientContext): string {
-  const shape = context.shapeOf(gradient)
-  const column = Array.from({ length: rank }, (_, i) => (i === axis ? indices.length : 1))
-  const index = context.op('Expand', [context.reshape(context.ints(...indices), ...column), shape])
-  const before = context.slice(shape, [0], [axis], [0])
-  const behind = context.slice(shape, [axis + 1], [rank], [0])
-  const whole = context.op('Concat', [before, context.ints(length), behind], { axis: int(0) })
-  const zeros = context.op('ConstantOfShape', [whole])
-  return context.op('ScatterElements', [zeros, index, gradient], { axis: int(axis), reduction: text('add') })
-}
-
 /** Pieces along an axis, put together again. */
 const split: GradientRule = (node, _, context, gradients) =>
   context.accumulate(node.inputs[0], () => {
@@ -54,132 +29,68 @@ const split: GradientRule = (node, _, context, gradients) =>
     return context.op('Concat', pieces, { axis: int(axisOf(node.int('axis', 0), rank)) })
   })
 
-/** Padding by a constant: what lies inside is cut out again. */
-const pad: GradientRule = (node, gradient, context) =>
-  context.accumulate(node.inputs[0], () => {
-    const source = node.inputs[0]!
-    const rank = context.dims(source).length
-    if (node.text('mode', 'constant') !== 'constant') throw new RangeError(`padding by ${node.text('mode', '')} has no gradient here`)
-    const pads = numbersOf(node, 1, 'pads', context)
-    if (pads === undefined) throw new RangeError('padding by computed widths has no gradient here')
-    const axes = (numbersOf(node, 3, 'axes', context) ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
-    const padded = axes
-      .map((axis, i) => ({ axis, before: pads[i]!, behind: pads[i + axes.length]! }))
-      .filter(({ before, behind }) => before !== 0 || behind !== 0)
-    if (padded.some(({ before, behind }) => before < 0 || behind < 0)) throw new RangeError('padding that cuts has no gradient here')
-    if (padded.length === 0) return gradient
-    const ends = padded.map(({ axis, before }) => before + context.known(source, axis))
-    return context.slice(
-      gradient,
-      padded.map(({ before }) => before),
-      ends,
-      padded.map(({ axis }) => axis),
-    )
-  })
-
-/** The indices that a slice takes of a side of `length`. */
-function sliced(length: number, start: number, end: number, step: number): number[] {
-  const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value < 0 ? value + length : value))
-  const [first, last] =
-    step > 0 ? [clamp(start, 0, length), clamp(end, 0, length)] : [clamp(start, 0, length - 1), clamp(end, -1, length - 1)]
-  const count = Math.max(0, Math.ceil((last - first) / step))
-  return Array.from({ length: count }, (_, i) => first + i * step)
-}
-
-const slice: GradientRule = (node, gradient, context) =>
-  context.accumulate(node.inputs[0], () => {
-    const source = node.inputs[0]!
-    const rank = context.dims(source).length
-    const starts = numbersOf(node, 1, 'starts', context)
-    const ends = numbersOf(node, 2, 'ends', context)
-    if (starts === undefined || ends === undefined) throw new RangeError('a slice whose bounds are computed has no gradient here')
-    const axes = (numbersOf(node, 3, 'axes', context) ?? starts.map((_, i) => i)).map(axis => axisOf(axis, rank))
-    const steps = numbersOf(node, 4, 'steps', context) ?? starts.map(() => 1)
-    return axes.reduceRight((value, axis, i) => {
-      const length = context.known(source, axis)
-      return scatter(value, { rank, axis, length, indices: sliced(length, starts[i]!, ends[i]!, steps[i]!) }, context)
-    }, gradient)
-  })
-
-const gather: GradientRule = (node, gradient, context) =>
-  context.accumulate(node.inputs[0], () => {
-    const [source, index] = node.inputs as [string, string]
-    const rank = context.dims(source).length
-    const axis = axisOf(node.int('axis', 0), rank)
-    const length = context.known(source, axis)
-    const indices = context.forward.integers(index)
-    if (indices === undefined) throw new RangeError('a gather by computed indices has no gradient here')
-    const sides = context.dims(index).length
-    const behind = Array.from({ length: rank - axis - 1 }, (_, i) => context.known(source, axis + 1 + i))
-    // Sides before the axis are where they were.
-    const inOneSide = (): string => context.reshape(gradient, ...Array.from({ length: axis }, () => 0), indices.length, ...behind)
-    const given = sides === 0 ? context.op('Unsqueeze', [gradient, context.ints(axis)]) : sides === 1 ? gradient : inOneSide()
-    return scatter(given, { rank, axis, length, indices: indices.map(value => axisOf(value, length)) }, context)
-  })
-
 const expand: GradientRule = (node, gradient, context) => context.accumulateSpread(node.inputs[0], node.output, () => gradient)
 
-/** Something that a value over axes has, spread to all elements that it was made of. */
-function spreadOut(node: GradientNode, value: string, context: GradientContext): string {
-  const source = node.inputs[0]!
-  const rank = context.dims(source).length
-  const axes = (numbersOf(node, 1, 'axes', context) ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
-  const kept = node.int('keepdims', 1) === 1 ? value : context.op('Unsqueeze', [value, context.ints(...axes.toSorted((a, b) => a - b))])
-  return context.op('Expand', [kept, context.shapeOf(source)])
-}
-
-/** The share that each element has in a mean; 1 in a sum. */
-const spread =
-  (isMean: boolean): GradientRule =>
-  (node, gradient, context) =>
-    context.accumulate(node.inputs[0], () => {
-      const wide = spreadOut(node, gradient, context)
-      return isMean ? context.op('Div', [wide, countOf(node.inputs[0]!, node.output, context)]) : wide
-    })
-
-/** Of a length, the unit vector; 0 where the length is 0, as in PyTorch. */
-const length: GradientRule = (node, gradient, context) =>
-  context.accumulate(node.inputs[0], () => {
-    const share = context.op('Div', [gradient, context.op('Max', [node.output, context.number(1e-30)])])
-    return context.mul(spreadOut(node, share, context), node.inputs[0]!)
-  })
-
-/** Repetitions of sides of one, which are those of Expand. */
+/** Repetitions: sides of one are those of Expand; of others, each repetition is a side of its own, and added up. */
 const tile: GradientRule = (node, gradient, context, gradients) => {
   const [from, to] = [context.dims(node.inputs[0]!), context.dims(node.output)]
-  if (from.some((side, axis) => side !== 1 && side !== to[axis]))
-    throw new RangeError('a repetition of more than one row has no gradient here')
-  expand(node, gradient, context, gradients)
-}
-
-/** How many elements of a value make one of a mean. */
-export function countOf(source: string, mean: string, context: GradientContext): string {
-  const size = (value: string): string => context.op('Cast', [context.op('Size', [value])], { to: int(1) })
-  return context.op('Div', [size(source), size(mean)])
-}
-
-const globalMean: GradientRule = (node, gradient, context) =>
+  const repeats = context.numbers(node, 1, 'repeats')
+  const isOnce = (side: number | undefined, axis: number): boolean => repeats?.[axis] === 1 || (side !== undefined && side === to[axis])
+  if (from.every((side, axis) => side === 1 || isOnce(side, axis))) return expand(node, gradient, context, gradients)
   context.accumulate(node.inputs[0], () => {
-    const source = node.inputs[0]!
-    return context.op('Div', [context.op('Expand', [gradient, context.shapeOf(source)]), countOf(source, node.output, context)])
+    // Pairs of sides: repetitions, then what is repeated.
+    const pairs = from.flatMap((_, axis) => {
+      const side = context.slice(context.shapeOf(node.inputs[0]!), [axis], [axis + 1], [0])
+      const times = context.op('Slice', [node.inputs[1]!, context.ints(axis), context.ints(axis + 1), context.ints(0)])
+      return [times, side]
+    })
+    const apart = context.op('Reshape', [gradient, context.op('Concat', pairs, { axis: int(0) })])
+    const summed = context.op('ReduceSum', [apart, context.ints(...from.map((_, axis) => 2 * axis))], { keepdims: int(0) })
+    return context.reshapeLike(summed, node.inputs[0]!)
+  })
+}
+
+/** Channels in blocks of a map: what one of them did, the other does back. */
+const depthToSpace: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () => {
+    const size = node.int('blocksize', 1)
+    if (node.text('mode', 'DCR') === 'DCR') return context.op('SpaceToDepth', [gradient], { blocksize: int(size) })
+    const [channels, height, width] = [1, 2, 3].map(axis => context.known(node.inputs[0]!, axis)) as [number, number, number]
+    const apart = context.reshape(gradient, -1, channels / size ** 2, height, size, width, size)
+    return context.reshape(context.transpose(apart, 0, 1, 3, 5, 2, 4), -1, channels, height, width)
   })
 
-/** Rules of what moves, takes out, or adds up elements. */
+const spaceToDepth: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () =>
+    context.op('DepthToSpace', [gradient], { blocksize: int(node.int('blocksize', 1)), mode: text('DCR') }),
+  )
+
+/** The same triangle of the gradient. */
+const triangle: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () => context.op('Trilu', [gradient, ...node.inputs.slice(1)], { upper: int(node.int('upper', 1)) }))
+
+/** Sums from the other end. */
+const cumulative: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () =>
+    context.op('CumSum', [gradient, node.inputs[1]!], {
+      exclusive: int(node.int('exclusive', 0)),
+      reverse: int(1 - node.int('reverse', 0)),
+    }),
+  )
+
+/** Rules of what moves elements, or repeats them. */
 export const arrangingRules: Readonly<Record<string, GradientRule>> = {
   Concat: concat,
+  CumSum: cumulative,
+  DepthToSpace: depthToSpace,
   Expand: expand,
   Flatten: reshape,
-  Gather: gather,
-  GlobalAveragePool: globalMean,
-  Pad: pad,
-  ReduceL2: length,
-  ReduceMean: spread(true),
-  ReduceSum: spread(false),
   Reshape: reshape,
-  Slice: slice,
+  SpaceToDepth: spaceToDepth,
   Split: split,
   Squeeze: reshape,
   Tile: tile,
   Transpose: transpose,
+  Trilu: triangle,
   Unsqueeze: reshape,
 }

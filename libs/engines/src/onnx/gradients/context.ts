@@ -10,6 +10,8 @@ export interface ForwardGraph {
   readonly dims: (value: string) => Dims
   /** Whole numbers of a constant int64 value, as of axes and shapes; undefined for what is computed. */
   readonly integers: (value: string) => readonly number[] | undefined
+  /** Whether a value holds truths instead of numbers. */
+  readonly isLogical?: (value: string) => boolean
 }
 
 /** Gradients are appended here, from the last node to the first. All names begin with `grad/`. */
@@ -19,10 +21,29 @@ export class GradientContext {
   private readonly parts = new Map<string, string[]>()
   private counter = 0
 
+  /** Sides of values that were computed again. */
+  private readonly again = new Map<string, Dims>()
+
   constructor(
     readonly forward: ForwardGraph,
-    private readonly wanted: ReadonlySet<string>,
+    private readonly wanted: Set<string>,
+    /** The rule of an operator. @throws RangeError where it has none */
+    readonly rule: (op: string) => GradientRule,
   ) {}
+
+  /** A value of the forward pass that is computed once more, beside the gradients. */
+  know(value: string, dims: Dims, isWanted: boolean): void {
+    this.again.set(value, dims)
+    if (isWanted) this.wanted.add(value)
+  }
+
+  /** Whole numbers that newer operator sets take as an input, older ones as an attribute. */
+  numbers(node: GradientNode, input: number, attribute: string): readonly number[] | undefined {
+    const name = node.inputs[input]
+    if (name === undefined || name === '') return node.ints(attribute)
+    const own = this.initializers.get(name)
+    return (own?.type === 'int64' ? own.data : this.forward.integers(name)) ?? node.ints(attribute)
+  }
 
   /** Whether a value's gradient is wanted, or lies on the way to one. */
   needs(value: string | undefined): value is string {
@@ -30,7 +51,7 @@ export class GradientContext {
   }
 
   dims(value: string): Dims {
-    return this.forward.dims(value)
+    return this.again.get(value) ?? this.initializers.get(value)?.shape ?? this.forward.dims(value)
   }
 
   /** Dimensions that must be known: of channels and maps, not of the batch. */
@@ -38,6 +59,10 @@ export class GradientContext {
     const found = this.dims(value).at(axis)
     if (found === undefined) throw new RangeError(`axis ${axis} of ${value} is not known`)
     return found
+  }
+
+  isLogical(value: string): boolean {
+    return this.forward.isLogical?.(value) ?? false
   }
 
   op(op: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}): string {
@@ -133,9 +158,23 @@ export class GradientContext {
   private unspread(gradient: string, value: string, result: string): string {
     const [from, to] = [this.dims(value), this.dims(result)]
     const missing = to.length - from.length
+    // The first side is the batch of both; of others that are not known, only the run tells whether they were spread.
+    if (from.some((side, axis) => side === undefined && axis + missing > 0 && to[axis + missing] === undefined))
+      return this.unspreadByShapes(gradient, value, to.length)
     const axes = to.flatMap((side, axis) => (axis < missing || (from[axis - missing] === 1 && side !== 1) ? [axis] : []))
     const summed = this.sum(gradient, axes)
     return missing === 0 ? summed : this.reshapeLike(summed, value)
+  }
+
+  /** Sums along the sides that differ from the value's, as the run finds them. */
+  private unspreadByShapes(gradient: string, value: string, rank: number): string {
+    const ones = Array.from({ length: rank - this.dims(value).length }, () => 1)
+    const shape = this.shapeOf(value)
+    const wide = ones.length === 0 ? shape : this.op('Concat', [this.ints(...ones), shape], { axis: int(0) })
+    const differs = this.op('Not', [this.op('Equal', [wide, this.shapeOf(gradient)])])
+    const axes = this.reshape(this.op('NonZero', [differs]), -1)
+    const summed = this.op('ReduceSum', [gradient, axes], { keepdims: int(1), noop_with_empty_axes: int(1) })
+    return this.reshapeLike(summed, value)
   }
 
   /** A value's gradient once all its readers have added theirs; undefined where none did. */

@@ -1,8 +1,13 @@
 import type { OnnxInitializer, OnnxNode } from '../graph.js'
 import { arrangingRules } from './arrange.js'
 import { type ForwardGraph, GradientContext, gradientNode, type GradientRule } from './context.js'
+import { composedRules } from './composed.js'
+import { einsumRules } from './einsum.js'
 import { elementwiseRules } from './elementwise.js'
+import { indexRules } from './indices.js'
 import { productRules } from './products.js'
+import { reducingRules } from './reduce.js'
+import { resizeRules } from './resize.js'
 import { windowRules } from './windows.js'
 
 export type { Dims, ForwardGraph } from './context.js'
@@ -10,8 +15,13 @@ export type { Dims, ForwardGraph } from './context.js'
 /** The gradient of each operator of ONNX that has one here. */
 export const gradientRules: Readonly<Record<string, GradientRule>> = {
   ...arrangingRules,
+  ...composedRules,
+  ...einsumRules,
   ...elementwiseRules,
+  ...indexRules,
   ...productRules,
+  ...reducingRules,
+  ...resizeRules,
   ...windowRules,
 }
 
@@ -33,7 +43,8 @@ function passes({ op, attributes }: OnnxNode): boolean {
 function reached(nodes: readonly OnnxNode[], wanted: readonly string[]): Set<string> {
   const values = new Set(wanted)
   for (const node of nodes) {
-    if (passes(node) && node.inputs.some(input => values.has(input))) for (const output of node.outputs) values.add(output)
+    if (!passes(node) || !node.inputs.some(input => values.has(input))) continue
+    for (const output of node.outputs) if (output !== '') values.add(output)
   }
   return values
 }
@@ -57,6 +68,11 @@ export function withoutGradient(nodes: readonly OnnxNode[], wanted: readonly str
   return [...new Set(ops)].filter(op => !Object.hasOwn(gradientRules, op)).toSorted()
 }
 
+function ruleOf(op: string): GradientRule {
+  if (!Object.hasOwn(gradientRules, op)) throw new RangeError(`${op} has no gradient here`)
+  return gradientRules[op]!
+}
+
 export interface Gradients {
   /** Nodes and constants to append to the forward pass. */
   readonly nodes: readonly OnnxNode[]
@@ -72,14 +88,13 @@ export interface Gradients {
  * @throws RangeError for an operator without a rule (see `withoutGradient`), and for a form of one that its rule does not cover
  */
 export function graphGradients(forward: ForwardGraph, seeds: ReadonlyMap<string, string>, wanted: readonly string[]): Gradients {
-  const context = new GradientContext(forward, reached(forward.nodes, wanted))
+  const context = new GradientContext(forward, reached(forward.nodes, wanted), ruleOf)
   for (const [result, seed] of seeds) context.accumulate(result, () => seed)
   for (const node of between(forward.nodes, wanted, [...seeds.keys()]).toReversed()) {
     const known = node.outputs.map(output => context.gradient(output))
     const first = known.find(gradient => gradient !== undefined)
     if (first === undefined) continue
-    if (!Object.hasOwn(gradientRules, node.op)) throw new RangeError(`${node.op} has no gradient here`)
-    gradientRules[node.op]!(gradientNode(node), first, context, known)
+    ruleOf(node.op)(gradientNode(node), first, context, known)
   }
   const gradients = wanted.flatMap(value => {
     const gradient = context.gradient(value)

@@ -1,6 +1,7 @@
 import { int } from '../graph.js'
 import { axisOf, type GradientContext, type GradientRule } from './context.js'
-import { countOf } from './arrange.js'
+import { Parts } from './parts.js'
+import { countOf } from './reduce.js'
 
 /** The last two axes exchanged. */
 function flipped(value: string, context: GradientContext): string {
@@ -9,9 +10,20 @@ function flipped(value: string, context: GradientContext): string {
   return context.transpose(value, ...order.slice(0, -2), rank - 1, rank - 2)
 }
 
+/** A vector is a row before a matrix, and a column behind one. */
+function vectorProduct(a: string, b: string, output: string, gradient: string, context: GradientContext): void {
+  const parts = new Parts(context)
+  const [left, right] = [context.dims(a), context.dims(b)]
+  const row = left.length < 2 ? parts.op('Unsqueeze', [a, context.ints(0)], [1, ...left]) : a
+  const column = right.length < 2 ? parts.op('Unsqueeze', [b, context.ints(1)], [...right, 1]) : b
+  const product = parts.reshapeLike(parts.matMul(row, column), output)
+  context.accumulate(product, () => gradient)
+  parts.differentiate()
+}
+
 const matMul: GradientRule = ({ inputs: [a, b], output }, gradient, context) => {
   const [ranks, rank] = [[context.dims(a!).length, context.dims(b!).length] as const, context.dims(output).length]
-  if (ranks[0] < 2 || ranks[1] < 2) throw new RangeError('a product with a vector has no gradient here')
+  if (ranks[0] < 2 || ranks[1] < 2) return vectorProduct(a!, b!, output, gradient, context)
   context.accumulateSpread(a, output, () => context.op('MatMul', [gradient, flipped(b!, context)]))
   context.accumulate(b, () => {
     if (ranks[1] === 2 && rank > 2) {

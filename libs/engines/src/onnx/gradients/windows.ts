@@ -1,5 +1,6 @@
 import { int, ints, type OnnxAttribute, text } from '../graph.js'
 import type { GradientContext, GradientNode, GradientRule } from './context.js'
+import { composed } from './parts.js'
 
 /** Sizes of a window that moves over the last axes. */
 interface Window {
@@ -64,8 +65,12 @@ function transposed(
  * Gradient of a convolution's weights: the input convolved with the gradient. Images take the place of channels; the groups stay groups,
  * since each reads its own channels only.
  */
-function weightGradient(node: GradientNode, gradient: string, window: Window, group: number, context: GradientContext): string {
-  const [source, weight] = node.inputs as [string, string]
+function weightGradient(
+  { source, weight, gradient }: { source: string; weight: string; gradient: string },
+  window: Window,
+  group: number,
+  context: GradientContext,
+): string {
   const { kernel, strides, dilations, pads } = window
   const maps = kernel.map((_, i) => context.known(source, i + 2))
   const each = context.known(weight, 1)
@@ -98,9 +103,66 @@ const conv: GradientRule = (node, gradient, context) => {
   const window = windowOf(node, kernel, context)
   const group = node.int('group', 1)
   context.accumulate(source, () => transposed(gradient, weight, window, { node, group }, context))
-  context.accumulate(weight, () => weightGradient(node, gradient, window, group, context))
+  context.accumulate(weight, () => weightGradient({ source, weight, gradient }, window, group, context))
   context.accumulate(bias, () => context.reshape(context.sum(gradient, [0, ...kernel.map((_, i) => i + 2)]), -1))
 }
+
+/** Sizes of a transposed convolution's window: padding is what makes its result as large as it is. */
+function transposedWindow(node: GradientNode, kernel: readonly number[], context: GradientContext): Window {
+  const window = windowOf({ ...node, text: (_, otherwise) => otherwise }, kernel, context)
+  const { strides, dilations } = window
+  const padding = node.text('auto_pad', 'NOTSET')
+  if (!padding.startsWith('SAME') && node.ints('output_shape') === undefined) return window
+  const added = node.ints('output_padding') ?? kernel.map(() => 0)
+  const totals = kernel.map((side, i) => {
+    const whole = strides[i]! * (context.known(node.inputs[0]!, i + 2) - 1) + added[i]! + dilations[i]! * (side - 1) + 1
+    return Math.max(0, whole - context.known(node.output, i + 2))
+  })
+  const [small, large] = [totals.map(total => Math.floor(total / 2)), totals.map(total => Math.ceil(total / 2))]
+  return { ...window, pads: padding === 'SAME_UPPER' ? [...small, ...large] : [...large, ...small] }
+}
+
+/** A transposed convolution backwards is the convolution; its weights see the gradient where that one sees its input. */
+const convTranspose: GradientRule = (node, gradient, context) => {
+  const [source, weight, bias] = node.inputs as [string, string, string | undefined]
+  const kernel = context
+    .dims(weight)
+    .slice(2)
+    .map((_, i) => context.known(weight, i + 2))
+  const window = transposedWindow(node, kernel, context)
+  const group = node.int('group', 1)
+  context.accumulate(source, () => context.op('Conv', [gradient, weight], { ...attributesOf(window), group: int(group) }))
+  context.accumulate(weight, () => {
+    context.know(gradient, context.dims(node.output), false)
+    return weightGradient({ source: gradient, weight, gradient: source }, window, group, context)
+  })
+  context.accumulate(bias, () => context.reshape(context.sum(gradient, [0, ...kernel.map((_, i) => i + 2)]), -1))
+}
+
+/** x / (bias + alpha / size * the sum of squares of neighbouring channels)^beta. */
+const responseNorm = composed((node, parts) => {
+  const source = node.inputs[0]!
+  const size = node.int('size', 5)
+  const images = parts.dims(source)[0]
+  const [channels = 1, ...maps] = parts.dims(source).flatMap((_, axis) => (axis === 0 ? [] : [parts.context.known(source, axis)]))
+  const cells = maps.reduce((product, side) => product * side, 1)
+  // Channels as the sides of maps, over which a window moves.
+  const squares = parts.reshape(parts.two('Mul', source, source), [0, 1, channels, cells], [images, 1, channels, cells])
+  const [before, behind] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)]
+  const ones = parts.context.constant(`grad/ones/${size}`, {
+    type: 'float32',
+    shape: [1, 1, size, 1],
+    data: new Float32Array(size).fill(node.float('alpha', 1e-4) / size),
+  })
+  const padded = parts.op(
+    'Pad',
+    [squares, parts.context.ints(0, 0, before, 0, 0, 0, behind, 0)],
+    [images, 1, before + channels + behind, cells],
+  )
+  const sums = parts.op('Conv', [padded, ones], parts.dims(squares))
+  const total = parts.two('Add', parts.reshapeLike(sums, source), node.float('bias', 1))
+  return parts.two('Mul', source, parts.op('Pow', [total, parts.context.number(-node.float('beta', 0.75))], parts.dims(source)))
+})
 
 /** Each gradient goes to the cell that was the largest, which the operator tells when asked. */
 const maxPool: GradientRule = (node, gradient, context) =>
@@ -155,4 +217,10 @@ function cellShares(node: GradientNode, { kernel, strides, dilations, pads }: Wi
 }
 
 /** Rules of windows that move over maps. */
-export const windowRules: Readonly<Record<string, GradientRule>> = { AveragePool: averagePool, Conv: conv, MaxPool: maxPool }
+export const windowRules: Readonly<Record<string, GradientRule>> = {
+  AveragePool: averagePool,
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  LRN: responseNorm,
+  MaxPool: maxPool,
+}
