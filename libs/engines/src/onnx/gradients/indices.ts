@@ -114,7 +114,7 @@ function noReduction(node: GradientNode, op: string): void {
   if (kind !== 'none' && kind !== 'add') throw new RangeError(`${op} by ${kind} has no gradient here`)
 }
 
-/** What was put in takes its gradient from where it was put; what was replaced has none. */
+/** Gradients of updates come from where they were put; elements that they replaced have none. */
 const scatterNd: GradientRule = (node, gradient, context) => {
   const [source, index, updates] = node.inputs as [string, string, string]
   noReduction(node, 'ScatterND')
