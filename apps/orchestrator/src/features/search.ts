@@ -60,6 +60,9 @@ function checkQuery(set: StoredLayer, query: Float32Array, metric: Metric): void
   }
 }
 
+/** Blocks read at once: one is measured while others are read. More would leave the processor's caches before they are measured. */
+const blocksAtOnce = 3
+
 const byDistance = (a: Neighbour, b: Neighbour): number =>
   a.distance - b.distance || compareUtf8(a.key, b.key) || a.part - b.part || a.row - b.row
 
@@ -86,7 +89,7 @@ export async function searchFeatures(set: StoredLayer, query: Float32Array, opti
       best.add({ key, ...(label === undefined ? {} : { label }), part, row, distance })
     }
   }
-  for await (const block of streamVectors(set.store, set.place, set.parts, { ...options, reuse: true })) {
+  for await (const block of streamVectors(set.store, set.place, set.parts, { concurrency: blocksAtOnce, ...options, reuse: true })) {
     const found = distances.of(block.values)
     await addRows(block, found, Math.min(best.bound?.distance ?? Infinity, Number.MAX_VALUE))
     for (const distance of found) if (!Number.isFinite(distance)) notFinite++

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, link, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -36,18 +36,15 @@ export class FileStore implements Store {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return this.read('read', key, file => readRange(file, 0, Infinity))
+    return this.read('read', key, (file, { size }) => readRange(file, 0, Infinity, { size: Number(size) }))
   }
 
   async getRange(key: string, start: number, end: number, room?: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.read('read', key, file => readRange(file, start, end, room))
+    return this.read('read', key, (file, { size }) => readRange(file, start, end, { room, size: Number(size) }))
   }
 
   async stat(key: string): Promise<StoreEntry | undefined> {
-    return this.read('look at', key, async file => {
-      const info = await file.stat({ bigint: true })
-      return info.isFile() ? { key, bytes: Number(info.size), etag: fileEtag(info) } : undefined
-    })
+    return this.read('look at', key, async (_, info) => ({ key, bytes: Number(info.size), etag: fileEtag(info) }))
   }
 
   async put(key: string, bytes: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
@@ -134,15 +131,15 @@ export class FileStore implements Store {
   }
 
   /** Opens a key's file for `use`; undefined where there is nothing, or a folder. */
-  private async read<T>(action: string, key: string, use: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
+  private async read<T>(action: string, key: string, use: (file: FileHandle, info: BigIntStats) => Promise<T>): Promise<T | undefined> {
     const path = this.pathOf(key)
     let file: FileHandle | undefined
     try {
       await this.checkInside(path)
       // Without O_NONBLOCK opening a pipe would wait for its writer.
       file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
-      if (!(await file.stat()).isFile()) return undefined
-      return await use(file)
+      const info = await file.stat({ bigint: true })
+      return info.isFile() ? await use(file, info) : undefined
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw fileError(action, path, error)
