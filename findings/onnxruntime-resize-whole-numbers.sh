@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# ONNX Runtime 1.30.0: a linear Resize of uint8 pictures rounds down, unless it smooths (`antialias`), and its numbers depend on the layout.
+#
+# Expected: the float result rounded to the nearest whole number, as Resize with `antialias: 1` has it, and the same pixels for
+# channels-first and channels-last.
+# Seen: without `antialias` a channels-first picture has the float result without its fraction, so pictures become darker by half a level; 0
+# and 255 in the middle are 127. Channels-last, at scales that are no multiples of a half, a few of a hundred pixels are one level lower
+# than channels-first. Where an exporter moves a Transpose over the Resize, the values of the picture change.
+#
+# Needs Python 3 with venv.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv venv
+venv/bin/pip install --quiet --disable-pip-version-check onnx==1.23.1 onnxruntime==1.30.0 numpy
+
+cat >resize.py <<'PY'
+import sys
+
+import numpy as np
+import onnxruntime
+from onnx import checker, helper, numpy_helper
+
+
+def resize(images, scales, **attributes):
+    kind = helper.np_dtype_to_tensor_dtype(images.dtype)
+    value = lambda name, dims: helper.make_tensor_value_info(name, kind, dims)
+    constants = [numpy_helper.from_array(np.array(scales, np.float32), 'scales')]
+    node = helper.make_node('Resize', ['x', '', 'scales'], ['y'], mode='linear', **attributes)
+    graph = helper.make_graph([node], 'resize', [value('x', images.shape)], [value('y', [None] * 4)], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 18)], ir_version=8)
+    checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=['CPUExecutionProvider'])
+    return session.run(None, {'x': images})[0]
+
+
+first = np.random.default_rng(0).integers(0, 256, (1, 3, 61, 83), dtype=np.uint8)
+last = np.ascontiguousarray(first.transpose(0, 2, 3, 1))
+share = lambda a, b: float((a == b).mean())
+ok = True
+for high, wide in [(2, 2), (1.7, 1.3)]:
+    exact = resize(first.astype(np.float32), [1, 1, high, wide])
+    whole = resize(first, [1, 1, high, wide])
+    other = resize(last, [1, high, wide, 1]).transpose(0, 3, 1, 2)
+    print(f'scales {high}, {wide}: {share(whole, np.floor(exact)):.3f} of the numbers are rounded down, {share(whole, np.round(exact)):.3f}',
+          f'to the nearest; mean {float(whole.mean() - exact.mean()):+.2f}; {share(whole, other):.3f} are the same channels-last')
+    ok &= share(whole, np.floor(exact)) > 0.99 and share(whole, np.round(exact)) < 0.7
+    ok &= (share(whole, other) == 1) == (high == 2)
+    ok &= int(np.abs(whole.astype(int) - other.astype(int)).max()) <= 1
+smoothed = resize(first, [1, 1, 0.4, 0.4], antialias=1)
+exact = resize(first.astype(np.float32), [1, 1, 0.4, 0.4], antialias=1)
+print(f'smoothed: {float(smoothed.mean() - exact.mean()):+.2f}')
+ok &= abs(float(smoothed.mean() - exact.mean())) < 0.1
+middle = resize(np.array([[[[0, 255]]]], np.uint8), [1, 1, 1, 1.5], coordinate_transformation_mode='align_corners').ravel().tolist()
+print('0 and 255 as three numbers', middle)
+ok &= middle == [0, 127, 255]
+sys.exit(0 if ok else 1)
+PY
+venv/bin/python resize.py
