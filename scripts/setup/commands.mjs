@@ -116,9 +116,14 @@ export async function main([name = 'setup', ...parameters]) {
     return 2
   }
   try {
-    await installNodeModules()
-    if (name === 'install') return 0
-    await build()
+    // Set by the caller who has done both: commands that run beside each other would build into the same files.
+    const isPrepared = Boolean(process.env.LAYERMILL_PREPARED)
+    delete process.env.LAYERMILL_PREPARED
+    if (!isPrepared) {
+      await installNodeModules()
+      if (name === 'install') return 0
+      await build()
+    }
     return await command(parameters)
   } catch (error) {
     if (!(error instanceof SetupError)) throw error

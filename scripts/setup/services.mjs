@@ -130,14 +130,22 @@ export async function startServices(filters, started) {
     wanted.push(service)
   }
   await installPrograms(new Map(wanted.flatMap(service => [...service.programs])))
+  // All at once: one has hardly more to do than to wait for its own parts.
+  const starts = wanted.map(async service => {
+    const module = await import(new URL(`../services/${service.file}`, import.meta.url).href)
+    const running = await module[service.start]()
+    started.push(running)
+    return running
+  })
+  // One that fails ends the set-up, when the others are among those that are stopped.
+  const settled = Promise.allSettled(starts)
   /** @type {Record<string, string>} */
   const environment = {}
-  for (const service of wanted) {
-    const module = await import(new URL(`../services/${service.file}`, import.meta.url).href)
-    const running = await step(`Starting ${service.title}`, () => module[service.start]()).catch(error => {
+  for (const [i, service] of wanted.entries()) {
+    const running = await step(`Starting ${service.title}`, () => starts[i]).catch(async error => {
+      await settled
       throw new SetupError(`${service.title} did not start: ${error.message}`)
     })
-    started.push(running)
     environment[service.variable] = service.value(running)
   }
   return environment

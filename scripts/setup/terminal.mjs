@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
+import { constants, setPriority } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 /** The workspace's root folder, without a slash at the end. */
@@ -36,7 +36,8 @@ export async function step(title, work) {
  *
  * @param {string} program
  * @param {readonly string[]} parameters
- * @param {{ show?: boolean | 'kept', cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options] `cwd`: the workspace's root unless given
+ * @param {{ show?: boolean | 'kept', cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, niceness?: number }} [options] `cwd`: the
+ *   workspace's root unless given; `niceness`: of it and what it starts, above 0 for what may wait for others
  * @returns {Promise<{ code: number, stdout: string, stderr: string }>} `code` is 128 + the signal's number where a signal ended it
  */
 export function run(program, parameters, options = {}) {
@@ -47,6 +48,7 @@ export function run(program, parameters, options = {}) {
       stdio: options.show === true ? 'inherit' : ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs,
     })
+    if (options.niceness !== undefined && child.pid !== undefined) setPriority(child.pid, options.niceness)
     const output = { stdout: '', stderr: '' }
     for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
       child[name]?.setEncoding('utf8').on('data', chunk => {
