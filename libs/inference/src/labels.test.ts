@@ -31,3 +31,8 @@ it('finds classes by the first of their synonyms, unless several have it', () =>
   expect(['tench, Tinca tinca', 'tench', 'crane', 'Tinca tinca'].map(find)).toEqual([0, 0, 3, undefined])
   expect(classFinder(['crane, bird', 'crane, machine'])('crane')).toBeUndefined()
 })
+
+it('finds none of ImageNet’s classes that are called alike, but by synset id and number', () => {
+  const find = classFinder(imagenetLabels())
+  expect(['crane', 'maillot', 'n02012849', 'n03126707', '517'].map(find)).toEqual([undefined, undefined, 134, 517, 517])
+})

@@ -33,18 +33,22 @@ export function classLabels(classes: number): string[] {
   return classes === 1000 ? imagenetLabels() : Array.from({ length: classes }, (_, i) => `class ${i}`)
 }
 
+/** Places of texts that stand there once. */
+function placesOf(texts: readonly string[]): Map<string, number | undefined> {
+  const places = new Map<string, number | undefined>()
+  for (const [i, text] of texts.entries()) places.set(text, places.has(text) ? undefined : i)
+  return places
+}
+
 /**
- * Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by its synset id where
- * the classes are ImageNet's, by the first of its synonyms where no two have it, or by its number.
+ * Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by the first of its
+ * synonyms, by its synset id where the classes are ImageNet's, or by its number. What several classes are called finds none: ImageNet has
+ * two cranes and two maillots.
  */
 export function classFinder(names: readonly string[]): (label: string) => number | undefined {
-  const indices = new Map(names.map((name, i) => [name, i]))
-  const others = new Map<string, number | undefined>()
-  const add = (name: string, i: number): void => void others.set(name, others.has(name) ? undefined : i)
-  names.map(firstSynonym).forEach(add)
-  if (areImagenets(names)) imagenetSynsets().forEach(add)
+  const known = [names, names.map(firstSynonym), areImagenets(names) ? imagenetSynsets() : []].map(placesOf)
   return label => {
-    const byName = indices.get(label) ?? others.get(label)
+    const byName = known.map(places => places.get(label)).find(place => place !== undefined)
     if (byName !== undefined) return byName
     const number = /^\d{1,9}$/.test(label) ? Number(label) : undefined
     return number !== undefined && number < names.length ? number : undefined

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { classLabels } from '@layermill/inference'
 import { scorePredictions } from './score-predictions.js'
 
 const names = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu']
@@ -69,5 +70,8 @@ describe('predictions of labelled images', () => {
       ],
     })
     expect(() => scorePredictions([{ key: 'a', label: '1000' }], [], many, 'vgg16')).toThrow(/vgg16 has no class 1000/)
+    expect(() => scorePredictions([{ key: 'a', label: 'crane' }], [], classLabels(1000), 'vgg16')).toThrow(
+      'vgg16 has several classes called crane: 134, 517',
+    )
   })
 })

@@ -35,11 +35,21 @@ const keptMistakes = 24
 /** Ranks within which an image's class counts for the second share. */
 const ranks = 5
 
+/** Numbers of the classes of a name, which a list of synonyms may begin with. */
+const calledSo = (names: readonly string[], label: string): number[] =>
+  names.flatMap((name, i) => (name === label || name.split(',')[0] === label ? [i] : []))
+
 /** @throws LayermillError `CLASS_UNKNOWN` where the model cannot know the class of an image */
 export function checkLabels(images: readonly KnownImage[], names: readonly string[], model: string): void {
   const find = classFinder(names)
   const unknown = [...new Set(images.map(({ label }) => label))].filter(label => find(label) === undefined)
   if (unknown.length === 0) return
+  const alike = unknown.find(label => calledSo(names, label).length > 1)
+  if (alike !== undefined) {
+    throw new LayermillError('CLASS_UNKNOWN', `${model} has several classes called ${alike}: ${calledSo(names, alike).join(', ')}`, {
+      hint: "label images of these with the class's number from 0, or with its synset id where the classes are ImageNet's",
+    })
+  }
   const some = (texts: readonly string[]): string => `${texts.slice(0, 5).join(', ')}${texts.length > 5 ? ', ...' : ''}`
   throw new LayermillError(
     'CLASS_UNKNOWN',
