@@ -3,8 +3,8 @@
 #
 # Expected: a valid file: the format wants room for every row, null or not, and a null elsewhere in the column has it.
 # Seen: of [1, 2], [3, 4], null there are four numbers in memory and in the file of tableToIPC(), where six belong. The package itself and
-# pyarrow 25.0.1 read it without a word; pyarrow's validate(full=True) and combine_chunks() of two such tables, and Polars 1.44.2, refuse it. With the
-# null in the middle all of them take it.
+# pyarrow 25.0.1 read it without a word; pyarrow's validate(full=True) and combine_chunks() of two such tables, and Polars 1.44.2, refuse
+# it. With the null in the middle all of them take it.
 #
 # Needs Python 3 with venv.
 set -euo pipefail
@@ -44,7 +44,8 @@ for name in 'middle', 'last':
     table = pyarrow.ipc.open_file(f'{name}.arrow').read_all()
     rows = table['vector'].to_pylist()
     joined = pyarrow.concat_tables([table, table])
-    seen[name] = rows, refused(lambda: table.validate(full=True)), refused(joined.combine_chunks), refused(lambda: polars.read_ipc(f'{name}.arrow'))
+    actions = lambda: table.validate(full=True), joined.combine_chunks, lambda: polars.read_ipc(f'{name}.arrow')
+    seen[name] = rows, *map(refused, actions)
     print(name, *seen[name], sep='\n  ')
 assert seen['middle'] == ([[1, 2], None, [3, 4]], None, None, None), 'changed'
 rows, *refusals = seen['last']

@@ -32,7 +32,8 @@ for (const [way, { Table, vectorFromArray, tableFromArrays }] of Object.entries(
     table => table.countRows(),
     () => 'refused',
   )
-  seen[way] = { has: rows.numRows, columns: (await created.schema()).fields.length, created: count, added: (await created.countRows()) - count, typed }
+  const columns = (await created.schema()).fields.length
+  seen[way] = { has: rows.numRows, columns, created: count, added: (await created.countRows()) - count, typed }
 }
 seen.objects = await (await database.createTable('objects', [{ id: 1 }, { id: 2 }, { id: 3 }])).countRows()
 console.log(seen)

@@ -4,7 +4,8 @@
 # Expected: of 15 pixels that become 3, those in the middle of each five: 2, 7 and 12. Pillow 12.3.0's NEAREST takes them.
 # Seen: 2, 6 and 12, so the distance between two of them is 4 and then 6. The picture is first thinned by a whole number, and the nearest
 # pixel is looked for among those that are left: 1024 to 224 is off by up to 1.5 pixels, 4000 to 224 by more than 7. Where no thinning takes
-# place (500 to 224) or the factor is a power of two or ten, all are within half a pixel. Maps of labels, which ask for this kernel, are bent.
+# place (500 to 224) or the factor is a power of two or ten, all are within half a pixel. Maps of labels ask for this
+# kernel.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -30,7 +31,8 @@ import { execFileSync } from 'node:child_process'
 import sharp from 'sharp'
 
 const sides = [[15, 3], [500, 224], [1000, 100], [1024, 224], [4000, 224]]
-const pillow = execFileSync('venv/bin/python', ['nearest.py', ...sides.map(pair => pair.join('x'))], { encoding: 'utf8' }).trim().split('\n')
+const pairs = sides.map(pair => pair.join('x'))
+const pillow = execFileSync('venv/bin/python', ['nearest.py', ...pairs], { encoding: 'utf8' }).trim().split('\n')
 const seen = []
 for (const [i, [width, narrow]] of sides.entries()) {
   // Each pixel tells its own place.
@@ -41,7 +43,8 @@ for (const [i, [width, narrow]] of sides.entries()) {
     .toBuffer()
   const places = Array.from({ length: narrow }, (_, x) => pixels[x * 3] * 256 + pixels[x * 3 + 1])
   const off = Math.max(...places.map((place, x) => Math.abs(place + 0.5 - ((x + 0.5) * width) / narrow)))
-  console.log(`${width} to ${narrow}: ${places.slice(0, 8).join(' ')} ...; off by up to ${off.toFixed(2)} pixels, Pillow ${(+pillow[i]).toFixed(2)}`)
+  const first = places.slice(0, 8).join(' ')
+  console.log(`${width} to ${narrow}: ${first} ...; off by up to ${off.toFixed(2)} pixels, Pillow ${(+pillow[i]).toFixed(2)}`)
   seen.push(off, +pillow[i] <= 0.5 ? 'half' : 'more')
 }
 const [a, , b, , c, , d, , e] = seen

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # scikit-learn 1.9.1: PCA of float32 rows whose mean is large beside their spread finds wrong components by its own choice of solver.
 #
-# Expected: the mean has no influence: PCA takes it away first, as `svd_solver='full'` does, with which the same rows give the right numbers.
-# Seen: for up to 1,000 columns and at least ten rows for each the default is 'covariance_eigh' since 1.5, which forms X'X of the rows as they
-# are and takes n times the mean's square from it. With 2,000 rows of 64 columns, a spread of 1 to 3 and a mean of 1,000 (some 13 bits of
+# Expected: the mean has no influence: PCA takes it away first, as `svd_solver='full'` does, with which the same rows give right numbers.
+# Seen: for up to 1,000 columns and at least ten rows for each the default is 'covariance_eigh', which forms X'X of the rows as they are and
+# takes n times the mean's square from it. With 2,000 rows of 64 columns, a spread of 1 to 3 and a mean of 1,000 (some 13 bits of
 # each number are left for the spread), the largest variance is several times the true one, and its component leans towards the mean. With
 # a mean of 10, and in float64, all is right. There is no warning; the documentation names a worse condition number, not the mean.
 #

@@ -2,8 +2,8 @@
 # @huggingface/transformers 4.3.2 (transformers.js) in Node.js: image processors shrink pictures without smoothing for `resample` 2 and 3
 # (bilinear, bicubic), so that pixels in between have no part in the result.
 #
-# Expected: the pixel values of the Python processors of the same configuration, which take Pillow's filters of these names (or torchvision's
-# with antialiasing): columns in turns black and white, halved, are grey.
+# Expected: the pixel values of the Python processors of the same configuration, which take Pillow's filters of these names (or those of
+# torchvision with antialiasing): columns in turns black and white, halved, are grey.
 # Seen: they become black, all of them, by ViTImageProcessor at 448 to 224 pixels, and at 112 as well; at 149 stripes of 34 and 219 are
 # left where Pillow has 117 to 138. Behind both names is an affine map of libvips, which looks at the nearest pixels only; Lanczos
 # (`resample` 1) smooths.
