@@ -14,15 +14,17 @@ redis=
 trap '[ -z "$redis" ] || kill "$redis" 2>/dev/null || true; [ -z "$redis" ] || wait "$redis" 2>/dev/null || true; rm -rf "$folder"' EXIT
 cd "$folder"
 npm init -y >/dev/null
-npm install --silent --no-audit --no-fund bullmq@6.7.0
+npm install --silent --no-audit --no-fund bullmq@6.7.0 ioredis@6.0.0
 redis-server --port 0 --unixsocket "$folder/redis.sock" --save '' --appendonly no --dir "$folder" >/dev/null &
 redis=$!
 for _ in $(seq 100); do [ -S "$folder/redis.sock" ] && break; sleep 0.1; done
 
 cat >add.mjs <<'JS'
 import { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
 
-const queue = new Queue('jobs', { connection: { path: `${process.cwd()}/redis.sock`, maxRetriesPerRequest: null } })
+const redis = new Redis({ path: `${process.cwd()}/redis.sock`, maxRetriesPerRequest: null })
+const queue = new Queue('jobs', { connection: redis })
 const short = job => [job.id, job.name, job.data.v, job.opts.priority].join(' ')
 const seen = { first: short(await queue.add('one', { v: 1 }, { jobId: 'x', priority: 1 })) }
 seen.again = short(await queue.add('two', { v: 2 }, { jobId: 'x', priority: 2 }))
@@ -38,6 +40,7 @@ const expected = {
   single: '1 one 1 1', left: '1 two 2 2', kept: '1 one 1 1', jobs: 2,
 }
 await queue.close()
+redis.disconnect()
 process.exitCode = Object.keys(expected).every(name => seen[name] === expected[name]) ? 0 : 1
 JS
 node add.mjs

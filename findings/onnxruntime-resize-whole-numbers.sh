@@ -44,7 +44,8 @@ for high, wide in [(2, 2), (1.7, 1.3)]:
     whole = resize(first, [1, 1, high, wide])
     other = resize(last, [1, high, wide, 1]).transpose(0, 3, 1, 2)
     print(f'scales {high}, {wide}: {share(whole, np.floor(exact)):.3f} of the numbers are rounded down,',
-          f'{share(whole, np.round(exact)):.3f} to the nearest; mean {float(whole.mean() - exact.mean()):+.2f}; {share(whole, other):.3f} are the same channels-last')
+          f'{share(whole, np.round(exact)):.3f} to the nearest; mean {float(whole.mean() - exact.mean()):+.2f};',
+          f'{share(whole, other):.3f} are the same channels-last')
     ok &= share(whole, np.floor(exact)) > 0.99 and share(whole, np.round(exact)) < 0.7
     ok &= (share(whole, other) == 1) == (high == 2)
     ok &= int(np.abs(whole.astype(int) - other.astype(int)).max()) <= 1
