@@ -37,7 +37,7 @@ seen.jobs = (await queue.getJobs(['prioritized', 'wait'])).length
 console.log(seen)
 const expected = {
   first: 'x one 1 1', again: 'x two 2 2', bulk: 'x three 3 3', stored: 'x one 1 1',
-  single: '1 one 1 1', left: '1 two 2 2', kept: '1 one 1 1', jobs: 2,
+  single: '4 one 1 1', left: '4 two 2 2', kept: '4 one 1 1', jobs: 2,
 }
 await queue.close()
 redis.disconnect()
