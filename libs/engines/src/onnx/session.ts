@@ -40,6 +40,8 @@ export function sessionOptions(
       // Weights are shifted to uint8 on a CPU whose 8-bit products overflow (no VNNI), so that every CPU computes the same. On other CPUs
       // the runtime would shift them as well, and take three times as long for the same numbers.
       'session.x64quantprecision': int8Instructions ? '0' : '1',
+      // Of two quantisations behind each other the runtime would drop the coarser one's steps (findings/onnxruntime-two-quantisations.sh).
+      'session.disable_double_qdq_remover': '1',
     },
   }
 }

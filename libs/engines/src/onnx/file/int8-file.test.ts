@@ -85,3 +85,16 @@ it('gives the numbers of a softmax between quantised values that the file says',
   const found = await extractor.run(batch)
   expect([...found.get('y')!.data]).toEqual([...(own!.values.get('y')!.data as Float32Array)])
 })
+
+// ONNX Runtime would leave one of the two out, and keep all steps of 3/100.
+it('rounds to the coarser steps of two quantisations behind each other', async () => {
+  const network = await opened('testing/two-quantisations.onnx')
+  const { shape, data } = images(network, 2)
+  // In the middle between the thousandths, where no number lies between two steps.
+  const values = data.map(value => value + 0.001)
+  await using extractor = await engine.extractor(network, new Map(), ['y'])
+  const found = await extractor.run({ shape, data: values.slice() })
+  const inSteps = Array.from(found.get('y')!.data, value => Math.round(value / 0.03) + 0)
+  expect(inSteps).toEqual(Array.from(values, value => Math.round(Math.round(value * 2) / 2 / 0.03) + 0))
+  expect(new Set(inSteps)).toEqual(new Set([-33, -17, 0, 17, 33]))
+})
