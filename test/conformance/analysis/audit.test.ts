@@ -11,6 +11,7 @@ import {
   type MatrixProduct,
   nearestNeighbours,
   nearestRatios,
+  type Neighbours,
   outlierScores,
   outOfFoldProbabilities,
   type Pca,
@@ -82,6 +83,8 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
   let subset: number[]
   let pixels: Matrix
   let fit: Pca
+  let components: Matrix
+  let near: Neighbours
   const reduced = async (x: Matrix): Promise<Matrix> => matrix(x.rows, 50, await pcaProjector(fit, product).project(x.data, x.rows))
 
   beforeAll(async () => {
@@ -90,6 +93,8 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
     subset = order('an1:subset', 60_000).slice(0, rows)
     pixels = rowsOf(train, subset)
     fit = await fitPca(sourceOf(pixels), { product, components: 50 })
+    components = await reduced(pixels)
+    near = await nearestNeighbours(sourceOf(components), { product, count: 20 })
   })
   afterAll(() => fast.close())
 
@@ -109,9 +114,7 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
     const labels = Uint8Array.from(subset, place => train.labels[place]!)
     for (const row of flips)
       labels[row] = kind === 'pair' ? pair[labels[row]!]! : (labels[row]! + 1 + Math.floor(9 * uniform('an1:flipto', row))) % 10
-    const x = await reduced(pixels)
-    const near = await nearestNeighbours(sourceOf(x), { product, count: 20 })
-    const alone = outOfFoldProbabilities(x, labels, 10, foldsOf(rows, 5, '0'), { c: 1 })
+    const alone = outOfFoldProbabilities(components, labels, 10, foldsOf(rows, 5, '0'), { c: 1 })
     const found = withNeighbours(
       alone,
       10,
@@ -181,7 +184,7 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
 
   it('sees drift, and no drift where there is none', async () => {
     const test = fashion('t10k')
-    const deviations = await columnDeviations(sourceOf(await reduced(pixels)), new Float64Array(50))
+    const deviations = await columnDeviations(sourceOf(components), new Float64Array(50))
     // All of the stored values' draws take minutes.
     const draws = process.env['LAYERMILL_CAMPAIGN'] === '1' ? 200 : 5
     const seen = {
