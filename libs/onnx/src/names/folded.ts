@@ -25,9 +25,25 @@ const isNormName = (leaf: string): boolean => /^(bn|norm|batch_?norm|normalizati
 
 const convolutions = new Set(['Conv', 'ConvTranspose', 'FusedConv'])
 
+/** Modules whose convolutions use weights that bear their names. */
+function ownWeights(graph: Graph): Set<string> {
+  const found = new Set<string>()
+  for (const node of graph.nodes) {
+    if (!convolutions.has(node.op)) continue
+    const path = ownScopesOf(node)?.paths.at(-1)
+    if (path !== undefined && weightOf(graph, node.inputs[1] ?? '') === `${path}.weight`) found.add(path)
+  }
+  return found
+}
+
+/** Whether a module is another one by a second name, whose weights both use: it is called by itself, or both are called the same within. */
+const isShared = (path: string, own: string, used: ReadonlySet<string>): boolean =>
+  used.has(own) || splitPath(path)[1] === splitPath(own)[1]
+
 /** The convolutions of a file that hold a normalisation: their weights are not the ones of the module that they lie in. */
 export function findFolded(graph: Graph, layerValues: LayerValues): Folded[] {
   const folded: Folded[] = []
+  const used = ownWeights(graph)
   for (const node of graph.nodes) {
     const value = node.outputs[0] ?? ''
     if (!convolutions.has(node.op) || !layerValues.has(value)) continue
@@ -36,7 +52,7 @@ export function findFolded(graph: Graph, layerValues: LayerValues): Folded[] {
     if (path === undefined || weight === undefined) continue
     const own = /^(.+)\.weight$/.exec(weight)?.[1]
     if (weight.startsWith('onnx::')) folded.push({ value, path, named: 'convolution', convolution: path })
-    else if (own !== undefined && own !== path && !own.startsWith(`${path}.`))
+    else if (own !== undefined && own !== path && !own.startsWith(`${path}.`) && !isShared(path, own, used))
       folded.push({ value, path, named: 'normalisation', convolution: own })
   }
   return folded

@@ -1,5 +1,6 @@
 import type { Graph } from '../read/normalise.js'
 import { blockedValues } from '../shapes/runtime.js'
+import { callsOf, type Entry, type LaterCall, laterCallsOf } from './calls.js'
 import { ownScopesOf, type Scopes, scopesOf } from './scopes.js'
 
 /** One call of a module. */
@@ -58,33 +59,81 @@ function outputsByPath(graph: Graph, index: number): { scopes: Scopes; output: s
   return found
 }
 
+/** Paths of all nodes that names or metadata put into modules, in the order of the graph. */
+function namedNodes(graph: Graph, layerValues: LayerValues): { node: number; named: { scopes: Scopes; output: string }[] }[] {
+  return graph.nodes.flatMap((node, i) => {
+    const named = node.outputs.some(name => layerValues.has(name)) ? outputsByPath(graph, i) : []
+    return named.length === 0 ? [] : [{ node: i, named }]
+  })
+}
+
+type Named = ReturnType<typeof namedNodes>
+
+function addTo(group: Group, node: number, output: string, layerValues: LayerValues): void {
+  if (group.nodes.at(-1) !== node) group.nodes.push(node)
+  if (layerValues.has(output)) group.candidates.push(output)
+}
+
 /** Nodes of each path, cut into calls where nodes of other modules lie between: modules run one after the other. */
-function groupNodes(graph: Graph, layerValues: LayerValues): Map<string, Group[]> {
+function groupNodes(named: Named, layerValues: LayerValues): Map<string, Group[]> {
   const groups = new Map<string, Group[]>()
   let open = new Set<string>()
-  graph.nodes.forEach((node, i) => {
-    const named = node.outputs.some(name => layerValues.has(name)) ? outputsByPath(graph, i) : []
-    if (named.length === 0) return
-    for (const { scopes, output } of named) {
+  for (const { node, named: own } of named) {
+    for (const { scopes, output } of own) {
       for (const path of scopes.paths) {
         const calls = groups.get(path) ?? []
-        // TorchScript's names tell calls apart themselves.
         if (calls.length === 0 || (scopes.exporter === 'dynamo' && !open.has(path))) calls.push({ nodes: [], candidates: [] })
-        const call = calls.at(-1)!
-        if (call.nodes.at(-1) !== i) call.nodes.push(i)
-        if (layerValues.has(output)) call.candidates.push(output)
+        addTo(calls.at(-1)!, node, output, layerValues)
         groups.set(path, calls)
       }
     }
-    open = new Set(named.flatMap(({ scopes }) => scopes.paths))
-  })
+    open = new Set(own.flatMap(({ scopes }) => scopes.paths))
+  }
   return groups
 }
 
-/** `relu_1` as the second call of `relu`: the path and number of the call; undefined for a path that says no number. */
-function laterCall(path: string): { first: string; call: number } | undefined {
-  const match = /^(.*[^_\d])_(\d+)$/.exec(path)
-  return match === null || match[2] === '0' ? undefined : { first: match[1]!, call: Number(match[2]) }
+/** The list of a key, which is made where there is none. */
+function listIn<Item>(lists: Map<string, Item[]>, key: string): Item[] {
+  const found = lists.get(key)
+  if (found !== undefined) return found
+  const made: Item[] = []
+  lists.set(key, made)
+  return made
+}
+
+/** Nodes that lie in a path, and in no path within it. */
+function ownNodes(named: Named): Map<string, number[]> {
+  const own = new Map<string, number[]>()
+  for (const { node, named: all } of named) {
+    for (const { scopes } of all) {
+      const path = scopes.paths.at(-1)
+      if (path !== undefined) listIn(own, path).push(node)
+    }
+  }
+  return own
+}
+
+/** Nodes of each path of TorchScript's, whose names tell the calls of innermost modules. */
+function groupCalls(graph: Graph, named: Named, later: ReadonlyMap<string, LaterCall>, layerValues: LayerValues): Map<string, Group[]> {
+  const entries = new Map<string, Entry[]>()
+  named.forEach(({ node, named: own }, place) => {
+    for (const { scopes, output } of own) {
+      const innermost = scopes.paths.at(-1)
+      if (innermost === undefined) continue
+      const { first: module, call } = later.get(innermost) ?? { first: innermost, call: 0 }
+      for (const path of new Set([...scopes.paths.slice(0, -1), module])) listIn(entries, path).push({ node, place, module, call, output })
+    }
+  })
+  return new Map(
+    [...entries].map(([path, all]) => [
+      path,
+      callsOf(path, all, graph).map(call => {
+        const group: Group = { nodes: [], candidates: [] }
+        for (const { node, output } of call) addTo(group, node, output, layerValues)
+        return group
+      }),
+    ]),
+  )
 }
 
 /** The modules of a graph. */
@@ -94,52 +143,26 @@ export interface FoundModules {
   readonly laterCalls: ReadonlyMap<string, string>
 }
 
-/**
- * TorchScript writes a module's later calls as `relu_1`, `relu_2`. They are joined to the module's, unless weights carry such a path: then
- * it is a module of its own.
- */
-function joinCalls(modules: ReadonlyMap<string, readonly Call[]>, graph: Graph): FoundModules {
-  const weights = new Set<string>()
-  for (const name of graph.initializers.keys()) {
-    const parts = name.split('.')
-    for (let i = 1; i < parts.length; i++) weights.add(parts.slice(0, i).join('.'))
-  }
-  // A node of another module, which this one was fused into, says nothing of it.
-  const isOwn = (index: number, path: string): boolean => ownScopesOf(graph.nodes[index]!)?.paths.includes(path) !== false
-  const operators = (path: string): string => {
-    const nodes = modules.get(path)![0]!.nodes.filter(index => isOwn(index, path))
-    return JSON.stringify(nodes.map(index => graph.nodes[index]!.op).toSorted())
-  }
-  const joined = new Map<string, Call[]>()
-  const laterCalls = new Map<string, string>()
-  for (const [path, calls] of modules) joined.set(path, [...calls])
-  for (const [path, calls] of modules) {
-    const later = laterCall(path)
-    const first = later && modules.get(later.first)
-    if (later === undefined || first === undefined || weights.has(path)) continue
-    const between = Array.from({ length: later.call - 1 }, (_, i) => `${later.first}_${i + 1}`)
-    if (!between.every(other => modules.has(other)) || operators(later.first) !== operators(path)) continue
-    joined.get(later.first)![later.call] = calls[0]!
-    laterCalls.set(path, `${later.first}#${later.call}`)
-  }
-  for (const path of laterCalls.keys()) joined.delete(path)
-  // A call without a place (one between is missing) would leave a hole.
-  return { modules: new Map([...joined].map(([path, calls]) => [path, calls.filter(call => call !== undefined)])), laterCalls }
-}
-
 /** The modules that nodes' names and metadata tell of. */
 export function findModules(graph: Graph, layerValues: LayerValues): FoundModules {
-  const modules = new Map<string, Call[]>()
-  let torchscript = false
   const blocked = blockedValues(graph)
   const all = blocked.size === 0 ? layerValues : new Set([...layerValues, ...blocked])
-  for (const [path, groups] of groupNodes(graph, all)) {
-    const calls = groups.flatMap(({ nodes, candidates }) => {
+  const named = namedNodes(graph, all)
+  const own = ownNodes(named)
+  const isTorchscript = named.some(({ named: paths }) => paths.some(({ scopes }) => scopes.exporter === 'torchscript'))
+  const later = isTorchscript ? laterCallsOf(graph, own) : new Map<string, LaterCall>()
+  const groups = later.size > 0 ? groupCalls(graph, named, later, all) : groupNodes(named, all)
+  const modules = new Map<string, Call[]>()
+  for (const [path, found] of groups) {
+    const calls = found.flatMap(({ nodes, candidates }) => {
       const value = lastUsed(graph, nodes, candidates)
       return value === undefined || blocked.has(value) ? [] : [{ value, nodes }]
     })
     if (calls.length > 0) modules.set(path, calls)
-    torchscript ||= scopesOf(graph.nodes[groups[0]!.nodes[0]!]!)?.exporter === 'torchscript'
   }
-  return torchscript ? joinCalls(modules, graph) : { modules, laterCalls: new Map() }
+  const laterCalls = [...later].flatMap(([path, { first }]) => {
+    const at = modules.get(first)?.findIndex(({ nodes }) => nodes.includes(own.get(path)![0]!)) ?? -1
+    return at < 0 ? [] : [[path, `${first}#${at}`] as const]
+  })
+  return { modules, laterCalls: new Map(laterCalls) }
 }
