@@ -39,6 +39,22 @@ it('takes a batch of one out of windows, open sizes and flattened places', async
   expect([...together.get('y')!.data.subarray(0, 16)]).not.toEqual([...together.get('y')!.data.subarray(16, 32)])
 })
 
+it('takes the buffer of a batch once batches are proven, and none that holds more than the batch', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/windows-dynamo.onnx', import.meta.url))))
+  await using extractor = await engine.extractor(network, new Map(), ['y'])
+  const three = images(3, 8)
+  const proven = (await extractor.run({ shape: three.shape, data: three.data.slice() })).get('y')!
+  const part = three.data.subarray(0, three.data.length)
+  const larger = new Float32Array(three.data.length + 1)
+  larger.set(part)
+  const inside = (await extractor.run({ shape: three.shape, data: larger.subarray(0, part.length) })).get('y')!
+  expect(larger.length).toBe(part.length + 1)
+  const taken = (await extractor.run(three)).get('y')!
+  expect(three.data.length).toBe(0)
+  expect(inside.data).toEqual(proven.data)
+  expect(taken.data).toEqual(proven.data)
+})
+
 it('refuses layers that need another input before anything is computed, and takes those that do not', async () => {
   const models = '../../../../../test/conformance/onnx-files/models/hand-two-inputs-one-optional-opset17.onnx'
   const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL(models, import.meta.url))))

@@ -133,24 +133,25 @@ export class GraphExtractor implements Extractor {
     if (session !== undefined) await this.client.free('release', { session: session.number })
   }
 
-  /** One call of the runtime. The images stay the caller's. */
-  private async request({ number }: Session, images: Tensor): Promise<Tensor[]> {
-    const copy = { shape: images.shape, data: images.data.slice() }
-    const { tensors } = await this.client.request('run', { session: number, images: copy }, buffersOf([copy]))
+  /** One call of the runtime. The images stay the caller's unless they are handed over, which leaves nothing to be collected. */
+  private async request({ number }: Session, images: Tensor, handOver = false): Promise<Tensor[]> {
+    const whole = images.data.byteLength === images.data.buffer.byteLength
+    const sent = handOver && whole ? images : { shape: images.shape, data: images.data.slice() }
+    const { tensors } = await this.client.request('run', { session: number, images: sent }, buffersOf([sent]))
     return [...tensors]
   }
 
   private async compute(images: Tensor): Promise<Map<string, Tensor>> {
     const count = images.shape[0]!
     const { batching } = this
-    if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images), images)
+    if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images, true), images)
     if (batching === undefined && count > 1 && !sameImages(images)) return this.byName(await this.prove(images), images)
     return this.byName(await this.oneByOne(await this.sessionOfOne(), images), images)
   }
 
-  private async wholeBatch(session: Session, images: Tensor): Promise<Tensor[]> {
+  private async wholeBatch(session: Session, images: Tensor, handOver = false): Promise<Tensor[]> {
     const place = this.placesIn(images)
-    return (await this.request(session, images)).map((tensor, i) => {
+    return (await this.request(session, images, handOver)).map((tensor, i) => {
       const value = this.values[i]!
       return rowsOf(tensor, images.shape[0]!, value, place(value))
     })

@@ -77,7 +77,11 @@ class JoinedExtractor implements Extractor {
 
   async run(images: Tensor): Promise<Map<string, Tensor>> {
     const found = new Map<string, Tensor>()
-    for (const part of this.parts) for (const [name, tensor] of await part.run(images)) found.set(name, tensor)
+    for (const [i, part] of this.parts.entries()) {
+      // Each part takes its images for itself.
+      const own = i === this.parts.length - 1 ? images : { shape: images.shape, data: images.data.slice() }
+      for (const [name, tensor] of await part.run(own)) found.set(name, tensor)
+    }
     return new Map(this.layers.map(name => [name, found.get(name)!]))
   }
 
