@@ -4,6 +4,7 @@ import { graphOf, node } from '../testing/graph.js'
 import type { NodeDef, TensorDef } from '../types.js'
 import { findFolded } from './folded.js'
 import { findModules } from './modules.js'
+import { LayerNames } from './resolve.js'
 
 /** A chain of nodes of these names, each of which reads the one before. */
 function found(...names: string[]): { calls: Record<string, string[]>; later: Record<string, string> } {
@@ -59,6 +60,10 @@ describe('modules with two names', () => {
     const shared = [conv('/blocks.0/cpe1/proj', 'x'), conv('/blocks.1/cpe1/proj', '/blocks.0/cpe1/proj/Conv_output_0')]
     const values = (nodes: readonly NodeDef[]) => new Set(nodes.flatMap(({ outputs }) => outputs))
     expect(findFolded(graphOf(shared, [weights]), values(shared))).toEqual([])
+    const names = new LayerNames('a.onnx', graphOf(shared, [weights]), values(shared))
+    const found = [{ value: '/blocks.0/cpe1/proj/Conv_output_0' }, { value: '/blocks.1/cpe1/proj/Conv_output_0' }]
+    expect(names.resolve('cpe1')).toMatchObject(found)
+    expect(names.resolve('cpe1.proj')).toMatchObject(found)
     const folded = [conv('/cpe1/bn', 'x')]
     expect(findFolded(graphOf(folded, [weights]), values(folded))).toMatchObject([{ path: 'cpe1.bn', named: 'normalisation' }])
   })

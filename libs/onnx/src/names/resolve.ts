@@ -84,6 +84,7 @@ export class LayerNames {
       this.node(asked) ??
       this.module(asked) ??
       this.call(asked) ??
+      this.shared(asked) ??
       this.byWeights(asked) ??
       this.byNorm(asked) ??
       this.version(asked) ??
@@ -199,6 +200,22 @@ export class LayerNames {
         hint: `its calls are ${calls.map((_, i) => `${match![1]}#${i}`).join(', ')}`,
       },
     )
+  }
+
+  /** A module that others hold under names of their own, which the file has instead: its weights, that all of them use, bear its name. */
+  private shared(asked: string): Layer[] | undefined {
+    const paths = new Set<string>()
+    for (const [module, { nodes }] of this.weights) {
+      if (module !== asked && !module.startsWith(`${asked}.`)) continue
+      const rest = module === asked ? `.${asked.split('.').at(-1)}` : module.slice(asked.length)
+      for (const node of nodes) {
+        const own = ownScopesOf(this.graph.nodes[node]!)?.paths.at(-1)
+        if (own?.endsWith(rest) === true) paths.add(module === asked ? own : own.slice(0, own.length - rest.length))
+      }
+    }
+    const remark = `${asked} under another name, by its weights`
+    const layers = [...paths].flatMap(path => (this.modules.has(path) ? this.module(path)! : [])).map(layer => ({ remark, ...layer }))
+    return layers.length > 0 ? layers : undefined
   }
 
   private byWeights(asked: string): Layer[] | undefined {
