@@ -50,6 +50,8 @@ it.each([
     await using extractor = await engine.extractor(network, new Map(), asked, options)
     const found = await extractor.run({ shape: batch.shape, data: batch.data.slice() })
     expect(extractor.batching?.kind).toBe('whole')
+    // Once batches are proven, a session takes the images' memory.
+    expect(await extractor.run({ shape: batch.shape, data: batch.data.slice() })).toEqual(found)
     return found
   }
   const exact = await run(layers, {})
