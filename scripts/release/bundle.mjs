@@ -17,6 +17,7 @@ const inside = new Set([
   'hysnappy',
   'fzstd',
   'csv-parse',
+  'bullmq',
 ])
 
 /** Compiled modules below a folder, those that have declarations beside them. @param {string} folder @returns {Promise<string[]>} */
@@ -128,6 +129,8 @@ export async function bundlePackage(target) {
     splitting: true,
     format: 'esm',
     platform: 'node',
+    // ES modules where a package has both: a `require` of BullMQ's that is left is for drivers of which it is given a connection here.
+    mainFields: ['module', 'main'],
     target: 'node20.19',
     logLevel: 'warning',
     plugins: [registryOutside, placesKept(bundle)],
