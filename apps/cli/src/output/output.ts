@@ -15,8 +15,19 @@ export function processOutput(out: NodeJS.WritableStream, err: NodeJS.WritableSt
   return {
     line: text => void out.write(`${printable(text)}\n`),
     json: value => void out.write(`${printableJson(value)}\n`),
-    note: text => void err.write(`${printable(text)}\n`),
+    note: text => void err.write(`${printable(withPaths(text))}\n`),
   }
+}
+
+/** Text with paths, as a shell takes them, in place of file URLs; one that cannot be decoded stays. */
+function withPaths(text: string): string {
+  return text.replace(/file:\/\/(\/\S*)/g, (url: string, path: string) => {
+    try {
+      return decodeURIComponent(path).replace(/^\/(?=[A-Za-z]:\/)/, '')
+    } catch {
+      return url
+    }
+  })
 }
 
 /** An error for people: message, then what to do next. Anything but our own errors comes with its code, so that it can be reported. */
