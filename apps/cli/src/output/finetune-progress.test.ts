@@ -89,6 +89,17 @@ describe('progress of fine-tuning', () => {
     expect(lines.map(line => /[\d.]+ m?s left/.exec(line)?.[0])).toEqual([undefined, undefined, undefined, '3.0 s left'])
   })
 
+  it('tells the end of work whose line told less, once, where lines stay', () => {
+    const stream = new PassThrough()
+    let time = 0
+    const progress = new FinetuneProgress({ stream: stream as unknown as NodeJS.WriteStream, now: () => time })
+    for (const done of [0, 4, 8, 8]) {
+      progress.update({ phase: 'features', done, total: 8, failed: 0 })
+      time += 1000
+    }
+    expect(written(stream).match(/\d+\/8/g)).toEqual(['0/8', '8/8'])
+  })
+
   it('redraws one line in place on a terminal, ten times a second at most, and makes way for other lines', () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 })
     let time = 0

@@ -119,6 +119,8 @@ export class FinetuneProgress {
   /** Its first images: what came before is the start's time. */
   private warm: WorkStart | undefined
   private lastLine = -Infinity
+  /** Phase that the last line was of, unless it told its end. */
+  private unfinished: TrainingProgress['phase'] | undefined
   private drawn = false
 
   constructor(private readonly options: FinetuneProgressOptions) {
@@ -131,8 +133,11 @@ export class FinetuneProgress {
     const { stream } = this.options
     const rate = this.rate(state, time)
     const isLast = state.phase === 'write' || ('done' in state ? state.done === state.total : state.step === state.steps)
-    if (time - this.lastLine < (stream.isTTY ? drawInterval : this.lineInterval) && !(stream.isTTY && isLast)) return
+    // A line that says less than all would look as if the work had stopped there.
+    const ends = isLast && (stream.isTTY || ('done' in state && state.phase === this.unfinished))
+    if (time - this.lastLine < (stream.isTTY ? drawInterval : this.lineInterval) && !ends) return
     this.lastLine = time
+    this.unfinished = isLast ? undefined : state.phase
     this.write(finetuneLine(state, rate, stream.isTTY ? stream.columns || 80 : undefined))
   }
 
