@@ -14,6 +14,7 @@ import { benchSimilar } from './similar.js'
 import { benchTrain } from './train.js'
 import { benchTurns } from './turns.js'
 import { machine } from './usage.js'
+import { benchWorkers } from './workers.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
@@ -30,6 +31,7 @@ const benches: Record<string, () => Promise<void>> = {
   similar: benchSimilar,
   train: benchTrain,
   turns: benchTurns,
+  workers: benchWorkers,
 }
 
 const names = process.argv.slice(2)

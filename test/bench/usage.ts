@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -44,6 +44,10 @@ export async function commandUsage(args: readonly string[]): Promise<Usage> {
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** Starts a command that runs until it is ended, as it is published. */
+export const startCommand = (args: readonly string[]): ChildProcess =>
+  spawn(process.execPath, [main, ...args], { env: { ...process.env, ...heaps }, stdio: 'ignore' })
 
 /** A network's weights as a file on this disk, and the bytes that they take. */
 export async function weightsOnDisk(folder: string, model: string): Promise<{ path: string; bytes: number }> {

@@ -40,7 +40,7 @@ export interface ModelProviderOptions {
   keepModels?: number
   /** Sessions kept at once. Default 3. */
   keepSessions?: number
-  /** Bytes of weights that are kept for later, those that are loaded meanwhile counted. What is in use may be more. Default 640 MiB. */
+  /** Bytes of weights that are kept for later, those that are loaded meanwhile counted. What is in use may be more. Default 560 MiB. */
   keepBytes?: number
 }
 
@@ -64,8 +64,8 @@ interface KeptSession {
   readonly bytes: number
 }
 
-/** Room for VGG19 and a small network, or for three ResNets. */
-const defaultKeepBytes = 640 * 2 ** 20
+/** Room for VGG19 alone, or for three ResNets: a session takes more than its weights. */
+const defaultKeepBytes = 560 * 2 ** 20
 
 /** Bytes of a network's weights in float32. */
 const weightBytes = (network: Network): number => 4 * parameterCount(network)
