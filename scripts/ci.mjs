@@ -48,7 +48,10 @@ class Log {
     if (!passed) failures.push([title, ...output.trimEnd().split('\n').slice(-shownLines)].join('\n'))
   }
 
-  /** Runs a program, shows what it prints and keeps it. @param {string} program @param {readonly string[]} parameters @param {NodeJS.ProcessEnv} [env] */
+  /**
+   * Runs a program, shows what it prints and keeps it.
+   * @param {string} program @param {readonly string[]} parameters @param {NodeJS.ProcessEnv} [env]
+   */
   async run(program, parameters, env) {
     const isKept = this.#kept !== undefined
     const options = isKept ? { niceness: nicenessBeside } : /** @type {const} */ ({ show: 'kept' })
@@ -145,7 +148,10 @@ async function release(log) {
   log.count('release', passed, output)
 }
 
-/** Packages that read files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them. @param {Log} log */
+/**
+ * Packages that read files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them.
+ * @param {Log} log
+ */
 async function testNewestNode(log) {
   log.heading('Node.js 26')
   const packages = ['libs/core', 'libs/storage', 'libs/weights', 'libs/preprocess', 'apps/cli/src/output']
@@ -157,7 +163,10 @@ async function testNewestNode(log) {
   log.count(title, code === 0, output)
 }
 
-/** Images, built and tried as a fleet. They take several minutes (docs/decisions/0181-images-are-tried.md), so a run asks for them. @param {Log} log */
+/**
+ * Images, built and tried as a fleet. They take several minutes (docs/decisions/0181-images-are-tried.md), so a run asks for them.
+ * @param {Log} log
+ */
 async function images(log) {
   log.heading('Images')
   if (process.env.LAYERMILL_CI_IMAGES !== '1') {

@@ -180,16 +180,14 @@ async function bringUp(folder, daemons) {
   await tool('ceph-mon', '--mkfs', '-i', 'a', '--monmap', monmap, ...user)
   daemon('ceph-mon', '-i', 'a')
   await until('the monitor answered', 60, daemons, async () => answers(monitorPort))
-  // While it starts on a busy machine, the monitor also refuses commands that it takes a moment later (EPERM); asking again changes nothing.
+  // While it starts on a busy machine, the monitor also refuses commands that it takes a moment later (EPERM).
   const ceph = async (...args) => {
-    for (let left = 30; ; left--) {
-      try {
-        return await tool('ceph', ...args)
-      } catch (error) {
-        if (left === 0) throw error
-        await sleep(500)
-      }
-    }
+    let answer
+    await until(`ceph ${args.join(' ')} was answered`, 60, daemons, async () => {
+      answer = await tool('ceph', ...args).catch(() => undefined)
+      return answer !== undefined
+    })
+    return answer
   }
   const osd = randomUUID()
   await ceph('osd', 'new', osd, '0')

@@ -14,7 +14,7 @@ export { type FitnessEvent, type FitnessOptions, WorkerFitness } from './fitness
 export { type FailedJob, type Guard, LeftToOthers } from './fitness/guarded.js'
 export { OtherWorkers } from './fitness/others.js'
 export { openFleetQueue, ownTrouble, storeTrouble } from './fleet-queue/fleet-queue.js'
-export { classFinder, classLabels, imagenetLabels } from './labels.js'
+export { classesCalled, classFinder, classLabels, imagenetLabels } from './labels.js'
 export { type LoadedModel, ModelProvider, type ModelProviderOptions, type SessionPrecision, type SessionRanges } from './model-provider.js'
 export { PartProcessor, type PartProcessorOptions } from './part-processor.js'
 export { type PartWorkerOptions, startPartWorker, throttled, type WorkerProcessor } from './part-worker.js'

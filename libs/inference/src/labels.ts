@@ -33,6 +33,10 @@ export function classLabels(classes: number): string[] {
   return classes === 1000 ? imagenetLabels() : Array.from({ length: classes }, (_, i) => `class ${i}`)
 }
 
+/** Numbers of all classes of a name, which a list of synonyms may begin with. */
+export const classesCalled = (names: readonly string[], label: string): number[] =>
+  names.flatMap((name, i) => (name === label || firstSynonym(name) === label ? [i] : []))
+
 /** Places of texts that stand there once. */
 function placesOf(texts: readonly string[]): Map<string, number | undefined> {
   const places = new Map<string, number | undefined>()

@@ -18,6 +18,8 @@ export type ModelOutline = Omit<LoadedModel, 'weights'> & { readonly weights: Om
 /** A model that was loaded. */
 interface Held {
   readonly loaded: LoadedModel
+  /** Bytes of its weights. */
+  readonly bytes: number
   /** Somebody reads the tensors, for as long as they like. */
   pinned: boolean
   /** A session has taken the tensors' memory. */
@@ -86,7 +88,7 @@ export class ModelProvider {
     this.models = new LeaseCache<Held>(
       options.keepModels ?? 2,
       async () => undefined,
-      ({ loaded }) => weightBytes(loaded.network),
+      ({ bytes }) => bytes,
     )
     this.sessions = new LeaseCache<KeptSession>(
       options.keepSessions ?? 3,
@@ -132,8 +134,9 @@ export class ModelProvider {
     const lease = await this.models.lease(key, async () => {
       await this.makeRoom(key, model)
       const loaded = await this.options.load(model, weights)
-      this.knownBytes.set(key, weightBytes(loaded.network))
-      return { loaded, pinned: false, spent: false }
+      const bytes = weightBytes(loaded.network)
+      this.knownBytes.set(key, bytes)
+      return { loaded, bytes, pinned: false, spent: false }
     })
     lease.done()
     return lease.value
@@ -169,7 +172,7 @@ export class ModelProvider {
     const lease = await this.sessions.lease(
       JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
       async () => {
-        const [engine, { loaded, handOver }] = await Promise.all([
+        const [engine, { loaded, bytes, handOver }] = await Promise.all([
           this.openEngine(),
           this.use(model, weights, held => {
             const handOver = this.options.handOver === true && !held.pinned && held.loaded.network.graph === undefined
@@ -177,7 +180,7 @@ export class ModelProvider {
               held.spent = true
               this.models.forget(modelKey(model, weights))
             }
-            return { loaded: held.loaded, handOver }
+            return { loaded: held.loaded, bytes: held.bytes, handOver }
           }),
         ])
         const computing = precision === 'fp16' ? { float16: true } : precision === undefined ? {} : rangesOf(precision)
@@ -189,7 +192,7 @@ export class ModelProvider {
           },
           ...computing,
         })
-        return { extractor, bytes: weightBytes(loaded.network) }
+        return { extractor, bytes }
       },
     )
     return { value: lease.value.extractor, done: () => lease.done() }

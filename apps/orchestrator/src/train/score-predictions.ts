@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import { classFinder } from '@layermill/inference'
+import { classesCalled, classFinder } from '@layermill/inference'
 import { type ClassMetrics, Metrics } from '@layermill/training'
 
 /** An image with the class that it is of. */
@@ -35,18 +35,14 @@ const keptMistakes = 24
 /** Ranks within which an image's class counts for the second share. */
 const ranks = 5
 
-/** Numbers of the classes of a name, which a list of synonyms may begin with. */
-const calledSo = (names: readonly string[], label: string): number[] =>
-  names.flatMap((name, i) => (name === label || name.split(',')[0] === label ? [i] : []))
-
 /** @throws LayermillError `CLASS_UNKNOWN` where the model cannot know the class of an image */
 export function checkLabels(images: readonly KnownImage[], names: readonly string[], model: string): void {
   const find = classFinder(names)
   const unknown = [...new Set(images.map(({ label }) => label))].filter(label => find(label) === undefined)
   if (unknown.length === 0) return
-  const alike = unknown.find(label => calledSo(names, label).length > 1)
+  const alike = unknown.map(label => ({ label, classes: classesCalled(names, label) })).find(({ classes }) => classes.length > 1)
   if (alike !== undefined) {
-    throw new LayermillError('CLASS_UNKNOWN', `${model} has several classes called ${alike}: ${calledSo(names, alike).join(', ')}`, {
+    throw new LayermillError('CLASS_UNKNOWN', `${model} has several classes called ${alike.label}: ${alike.classes.join(', ')}`, {
       hint: "label images of these with the class's number from 0, or with its synset id where the classes are ImageNet's",
     })
   }

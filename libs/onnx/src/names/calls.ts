@@ -62,8 +62,8 @@ function stretches(entries: readonly Entry[]): Entry[][] {
 }
 
 /**
- * Calls within a stretch that follow each other directly: the module's own nodes say which they are of. The next begins where the first node of
- * a call comes again, behind the last own node.
+ * Calls within a stretch that follow each other directly: the module's own nodes say which they are of. The next begins where the first
+ * node of a call comes again, behind the last own node.
  */
 function cut(path: string, entries: readonly Entry[], graph: Graph): (readonly Entry[])[] {
   const key = ({ module, node }: Entry): string => `${module} ${graph.nodes[node]!.op}`

@@ -46,7 +46,7 @@ function future(scores: string, parts: Parts): string {
   const { context } = parts
   const shape = context.slice(context.shapeOf(scores), [2], [4], [0])
   const ones = context.op('Expand', [context.number(-1e30), shape])
-  const made = context.op('Trilu', [ones, context.constant('grad/int/1', { type: 'int64', shape: [], data: [1] })], { upper: int(1) })
+  const made = context.op('Trilu', [ones, context.scalar(1)], { upper: int(1) })
   context.know(made, parts.dims(scores).slice(2), false)
   return made
 }

@@ -45,6 +45,12 @@ export class GradientContext {
     return (own?.type === 'int64' ? own.data : this.forward.integers(name)) ?? node.ints(attribute)
   }
 
+  /** Axes of its first input that an operator names, from 0 on; all of them where it names none. */
+  axes(node: GradientNode, input: number): number[] {
+    const rank = this.dims(node.inputs[0]!).length
+    return (this.numbers(node, input, 'axes') ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
+  }
+
   /** Whether a value's gradient is wanted, or lies on the way to one. */
   needs(value: string | undefined): value is string {
     return value !== undefined && this.wanted.has(value)
@@ -76,6 +82,11 @@ export class GradientContext {
     const name = `grad/${op}#${this.counter++}`
     this.nodes.push({ op, inputs, outputs: [name, `${name}/2`], attributes })
     return [name, `${name}/2`]
+  }
+
+  /** An int64 scalar. */
+  scalar(value: number): string {
+    return this.constant(`grad/int/${value}`, { type: 'int64', shape: [], data: [value] })
   }
 
   /** An int64 vector; the same constant for the same numbers. */

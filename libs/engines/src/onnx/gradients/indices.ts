@@ -42,8 +42,7 @@ function sliced(length: number, start: number, end: number, step: number): numbe
 /** A slice of a side whose length, or whose bounds, are known only when it is computed: the same slice of all places tells which. */
 function computedIndices(node: GradientNode, source: string, i: number, axis: number, context: GradientContext): string {
   const side = context.reshape(sideOf(source, axis, context))
-  const scalar = (value: number): string => context.constant(`grad/int/${value}`, { type: 'int64', shape: [], data: [value] })
-  const all = context.op('Range', [scalar(0), side, scalar(1)])
+  const all = context.op('Range', [context.scalar(0), side, context.scalar(1)])
   const one = (input: number, attribute: string, otherwise: number): string => {
     const listed = node.ints(attribute)
     if (listed !== undefined) return context.ints(listed[i]!)
@@ -109,24 +108,24 @@ const gatherNd: GradientRule = (node, gradient, context) =>
     return context.op('ScatterND', [context.zerosLike(source), index, gradient], { reduction: text('add') })
   })
 
-function noReduction(node: GradientNode, op: string): void {
+/** Whether updates are added to what is there, instead of replacing it. */
+function isAdding(node: GradientNode, op: string): boolean {
   const kind = node.text('reduction', 'none')
   if (kind !== 'none' && kind !== 'add') throw new RangeError(`${op} by ${kind} has no gradient here`)
+  return kind === 'add'
 }
 
 /** Gradients of updates come from where they were put; elements that they replaced have none. */
 const scatterNd: GradientRule = (node, gradient, context) => {
   const [source, index, updates] = node.inputs as [string, string, string]
-  noReduction(node, 'ScatterND')
-  const isAdded = node.text('reduction', 'none') === 'add'
+  const isAdded = isAdding(node, 'ScatterND')
   context.accumulate(source, () => (isAdded ? gradient : context.op('ScatterND', [gradient, index, context.zerosLike(updates)])))
   context.accumulate(updates, () => context.op('GatherND', [gradient, index]))
 }
 
 const scatterElements: GradientRule = (node, gradient, context) => {
   const [source, index, updates] = node.inputs as [string, string, string]
-  noReduction(node, 'ScatterElements')
-  const isAdded = node.text('reduction', 'none') === 'add'
+  const isAdded = isAdding(node, 'ScatterElements')
   const settings = { axis: int(node.int('axis', 0)) }
   context.accumulate(source, () =>
     isAdded ? gradient : context.op('ScatterElements', [gradient, index, context.zerosLike(updates)], settings),
@@ -174,8 +173,7 @@ const pad: GradientRule = (node, gradient, context) =>
     const mode = node.text('mode', 'constant')
     const pads = context.numbers(node, 1, 'pads')
     if (pads === undefined) throw new RangeError('padding by computed widths has no gradient here')
-    const axes = (context.numbers(node, 3, 'axes') ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
-    return axes.reduceRight((value, axis, i) => {
+    return context.axes(node, 3).reduceRight((value, axis, i, axes) => {
       const [before, behind] = [pads[i]!, pads[i + axes.length]!]
       if (before === 0 && behind === 0) return value
       const length = context.known(source, axis)

@@ -1,11 +1,10 @@
 import { int } from '../graph.js'
-import { axisOf, type GradientContext, type GradientNode, type GradientRule } from './context.js'
+import type { GradientContext, GradientNode, GradientRule } from './context.js'
 
 /** Something that a value over axes has, spread to all elements that it was made of. */
 function spreadOut(node: GradientNode, value: string, context: GradientContext): string {
   const source = node.inputs[0]!
-  const rank = context.dims(source).length
-  const axes = (context.numbers(node, 1, 'axes') ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
+  const axes = context.axes(node, 1)
   const kept = node.int('keepdims', 1) === 1 ? value : context.op('Unsqueeze', [value, context.ints(...axes.toSorted((a, b) => a - b))])
   return context.op('Expand', [kept, context.shapeOf(source)])
 }
@@ -27,9 +26,7 @@ const length: GradientRule = (node, gradient, context) =>
 const extreme: GradientRule = (node, gradient, context) =>
   context.accumulate(node.inputs[0], () => {
     const mask = context.mask('Equal', node.inputs[0]!, spreadOut(node, node.output, context))
-    const rank = context.dims(node.inputs[0]!).length
-    const axes = context.numbers(node, 1, 'axes') ?? Array.from({ length: rank }, (_, i) => i)
-    const count = context.sum(mask, axes)
+    const count = context.sum(mask, context.axes(node, 1))
     return context.op('Div', [context.mul(spreadOut(node, gradient, context), mask), count])
   })
 
