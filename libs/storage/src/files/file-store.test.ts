@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore } from '../open.js'
 import { storeContract } from '../testing/store-contract.js'
 import { FileStore } from './file-store.js'
-import { scratchFolder, Writer } from './writers.js'
+import { scratchFolder, withLock, Writer } from './writers.js'
 
 let folder: string
 beforeEach(async () => {
@@ -87,6 +87,26 @@ describe('writers that die', () => {
     expect(left).toHaveLength(2)
     expect(left).toContain('another-machine.1.1.1.abc')
     expect(await keys(store)).toEqual(['file'])
+  })
+
+  it('clears its own scratch file and lock that were away when it was done with them, as on a disk that is mounted over', async () => {
+    const store = new FileStore(folder)
+    await store.put('first', 'x')
+    const away = join(await mkdtemp(join(tmpdir(), 'layermill-away-')), 'scratch')
+    const scratch = join(folder, scratchFolder)
+    async function* goingAway(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('half')
+      await rename(scratch, away)
+    }
+    await expect(store.putStream('second', goingAway())).rejects.toMatchObject({ code: expect.stringMatching(/^STORE_/) as string })
+    await rename(away, scratch)
+    expect(await readdir(scratch)).toHaveLength(1)
+    await expect(withLock(folder, 'key', new Writer(), () => rename(scratch, away))).resolves.toBeUndefined()
+    await rename(away, scratch)
+    expect(await readdir(scratch)).toHaveLength(2)
+    await store.put('third', 'x')
+    await store.close()
+    expect(await readdir(folder)).toEqual(['first', 'third'])
   })
 
   it('leaves no scratch folder when all is written', async () => {

@@ -12,7 +12,7 @@ import { fileEtag } from './etag.js'
 import { fileError, isAbsent } from './file-errors.js'
 import { readRange } from './read.js'
 import { walkFiles } from './walk.js'
-import { scratchFolder, sweepScratch, withLock, Writer } from './writers.js'
+import { removeLeftBehind, removeOwn, scratchFolder, sweepScratch, withLock, Writer } from './writers.js'
 
 /** Bytes handed to the system in one write: large enough to be fast, small enough to stay under the 2 GiB limit of one call. */
 const writeChunk = 16 * 1024 * 1024
@@ -59,6 +59,7 @@ export class FileStore implements Store {
     const path = this.pathOf(key)
     this.swept ??= sweepScratch(this.root, this.writer)
     await this.swept
+    await removeLeftBehind(this.root)
     try {
       if (options.ifAbsent === true && (await this.stat(key)) !== undefined) return false
       if (options.ifMatch !== undefined && (await this.stat(key))?.etag !== options.ifMatch) return false
@@ -151,16 +152,22 @@ export class FileStore implements Store {
   private async write(key: string, pieces: Pieces | readonly Uint8Array[], { ifAbsent, ifMatch }: PutOptions): Promise<boolean> {
     const path = join(this.root, key)
     const scratch = join(this.root, scratchFolder, this.writer.scratchName())
+    const file = await openScratch(scratch)
+    let placed = false
     try {
-      await writeDurably(scratch, pieces)
-      if (ifMatch !== undefined) {
-        if (!(await this.replace(scratch, key, ifMatch))) return false
-      } else if (ifAbsent !== true) await rename(scratch, path)
-      else if (!(await this.linkOrLock(scratch, key))) return false
+      await writeDurably(file, pieces)
+      if (ifMatch !== undefined) placed = await this.replace(scratch, key, ifMatch)
+      else if (ifAbsent === true) placed = await this.linkOrLock(scratch, key)
+      else {
+        await rename(scratch, path)
+        placed = true
+      }
     } finally {
-      // Renamed away already where all went well.
-      await unlink(scratch).catch(() => undefined)
+      // A linked file has its scratch name still; a renamed one has not.
+      if (placed) await unlink(scratch).catch(() => undefined)
+      else await removeOwn(scratch)
     }
+    if (!placed) return false
     await flushFolder(dirname(path))
     return true
   }
@@ -218,8 +225,9 @@ export class FileStore implements Store {
   }
 }
 
-async function writeDurably(path: string, pieces: Pieces | readonly Uint8Array[]): Promise<void> {
-  await using file = await openScratch(path)
+/** Writes a file whole, flushes and closes it. */
+async function writeDurably(handle: FileHandle, pieces: Pieces | readonly Uint8Array[]): Promise<void> {
+  await using file = handle
   for await (const data of pieces) {
     for (let written = 0; written < data.byteLength;) {
       const length = Math.min(writeChunk, data.byteLength - written)

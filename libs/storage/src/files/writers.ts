@@ -73,9 +73,32 @@ function processLives(pid: number): boolean {
   }
 }
 
+/** Scratch files and locks of this process that were not to be found when it was done with them, by path, and what such a lock says. */
+const leftBehind = new Map<string, string | undefined>()
+
+/**
+ * Removes a scratch file, or a lock that says `owner`, of this process. One that is not there, as on a disk that is away for a moment, is
+ * tried again by the store's next writes: no other process may take it for a dead writer's while this one lives.
+ */
+export async function removeOwn(path: string, owner?: string): Promise<void> {
+  try {
+    if (owner === undefined || (await readFile(path, 'utf8')) === owner) await unlink(path)
+    leftBehind.delete(path)
+  } catch {
+    leftBehind.set(path, owner)
+  }
+}
+
+/** Removes what this process had to leave behind below a store's root. */
+export async function removeLeftBehind(root: string): Promise<void> {
+  const folder = join(root, scratchFolder)
+  for (const [path, owner] of leftBehind) if (dirname(path) === folder) await removeOwn(path, owner)
+}
+
 /** Removes what dead writers left in a store's scratch folder, and the folder itself where nothing is left in it. */
 export async function sweepScratch(root: string, writer: Writer): Promise<void> {
   const folder = join(root, scratchFolder)
+  await removeLeftBehind(root)
   const names = await readdir(folder).catch(() => [])
   for (const name of names) {
     const path = join(folder, name)
@@ -92,8 +115,10 @@ export async function sweepScratch(root: string, writer: Writer): Promise<void> 
  */
 export async function withLock<T>(root: string, key: string, writer: Writer, work: () => Promise<T>): Promise<T> {
   const path = join(root, scratchFolder, `lock-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`)
+  // Of this taking alone: what is removed late must not be a later taking's.
+  const owner = writer.scratchName()
   const deadline = Date.now() + 60_000
-  while (!(await takeLock(path, writer))) {
+  while (!(await takeLock(path, owner, writer))) {
     if (Date.now() > deadline) {
       throw new LayermillError('STORE_BUSY', `${join(root, key)}: another writer has held its lock for a minute`)
     }
@@ -102,16 +127,16 @@ export async function withLock<T>(root: string, key: string, writer: Writer, wor
   try {
     return await work()
   } finally {
-    await unlink(path).catch(() => undefined)
+    await removeOwn(path, owner)
   }
 }
 
-async function takeLock(path: string, writer: Writer): Promise<boolean> {
+async function takeLock(path: string, owner: string, writer: Writer): Promise<boolean> {
   // Linked into place with its owner's name already in it: a lock never exists without one.
   const scratch = join(dirname(path), writer.scratchName())
   try {
     await makeFolders(dirname(path))
-    await writeFile(scratch, writer.owner, { flag: 'wx' })
+    await writeFile(scratch, owner, { flag: 'wx' })
     await link(scratch, path)
     return true
   } catch (error) {
@@ -119,8 +144,8 @@ async function takeLock(path: string, writer: Writer): Promise<boolean> {
   } finally {
     await unlink(scratch).catch(() => undefined)
   }
-  const owner = await readFile(path, 'utf8').catch(() => undefined)
+  const holder = await readFile(path, 'utf8').catch(() => undefined)
   const info = await stat(path).catch(() => undefined)
-  if (owner !== undefined && info !== undefined && !writer.mayLive(owner, info.mtimeMs)) await unlink(path).catch(() => undefined)
+  if (holder !== undefined && info !== undefined && !writer.mayLive(holder, info.mtimeMs)) await unlink(path).catch(() => undefined)
   return false
 }
